@@ -1,0 +1,77 @@
+package services
+
+import (
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func get(t *testing.T, client *http.Client, url, user, password string) string {
+	t.Helper()
+	req, err := http.NewRequest("GET", url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if user != "" {
+		req.SetBasicAuth(user, password)
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		t.Fatalf("%s: %s %v", url, resp.Status, err)
+	}
+	return string(body)
+}
+
+func TestOpenSearchAnswers(t *testing.T) {
+	url := OpenSearch(t)
+	if body := get(t, http.DefaultClient, url, "", ""); !strings.Contains(body, "cluster_name") {
+		t.Errorf("%s answers %s", url, body)
+	}
+	if again := OpenSearch(t); again != url {
+		t.Errorf("asked twice: %s, then %s", url, again)
+	}
+}
+
+func TestSecureOpenSearchWantsALogin(t *testing.T) {
+	s := OpenSearchSecure(t)
+	client, err := s.Client()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if body := get(t, client, s.URL, s.User, s.Password); !strings.Contains(body, "cluster_name") {
+		t.Errorf("%s answers %s", s.URL, body)
+	}
+	resp, err := client.Get(s.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusUnauthorized {
+		t.Errorf("without a login: %s", resp.Status)
+	}
+}
+
+func TestMotoAnswers(t *testing.T) {
+	get(t, http.DefaultClient, Moto(t)+"/moto-api/", "", "")
+}
+
+// TestNotRunIsRecorded: what cannot run is never skipped silently.
+func TestNotRunIsRecorded(t *testing.T) {
+	list := filepath.Join(t.TempDir(), "not-run")
+	t.Setenv("NOT_RUN", list)
+	if err := record("TestOfMine", "no such\nmachine"); err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(list)
+	if want := "TestOfMine: no such machine\n"; string(got) != want || err != nil {
+		t.Errorf("recorded %q, %v; want %q", got, err, want)
+	}
+}
