@@ -1,0 +1,291 @@
+package enrich
+
+import (
+	"context"
+	"encoding/binary"
+	"log/slog"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+)
+
+// Fragment is what is known of an address: finished values, rendered once,
+// ready to be copied into a document. nil: nothing known. A Fragment never
+// changes and stays valid for ever.
+type Fragment struct {
+	// GeoJSON and GeoMsgpack are the value of "geo":
+	// {city_name, country_iso_code, country_name, location{lon,lat}}.
+	GeoJSON, GeoMsgpack []byte
+	// ASJSON and ASMsgpack are the value of "as": {number, organization{name}}.
+	ASJSON, ASMsgpack []byte
+}
+
+// Geo knows where addresses are and whose, from MaxMind databases in a folder
+// that it follows: a file that appears there, or replaces another, is read,
+// tried and swapped in while look-ups go on.
+type Geo struct {
+	dir string
+	log *slog.Logger
+
+	current atomic.Pointer[tables]
+	refused atomic.Uint64
+	swapped atomic.Uint64
+
+	mu     sync.Mutex // one refresh at a time; guards what follows
+	states map[*kind]*state
+	stop   context.CancelFunc
+	ended  chan struct{}
+}
+
+// tables is one generation of databases: what is looked up in one of them is
+// looked up in all.
+type tables struct {
+	generation uint64
+	city, asn  *table
+	fragments  slots[fragment]
+}
+
+// fragment is a Fragment and the records it is made of.
+type fragment struct {
+	Fragment
+	city, asn *rendered
+}
+
+// state is what Geo remembers about one kind of database.
+type state struct {
+	last    identity // the file tried last, good or not
+	problem string   // why there is none or an old one; "": fine
+}
+
+// OpenGeo follows the databases in dir: GeoLite2-City.mmdb and
+// GeoLite2-ASN.mmdb, or GeoIP2-City.mmdb and GeoIP2-ISP.mmdb, also with -Test
+// before the ending. Those that are there are in use when it returns. A
+// missing folder or file, or a corrupt one, means less enrichment and one line
+// in the log; dir "" means none and no line. Close it to stop following.
+func OpenGeo(dir string, log *slog.Logger) *Geo {
+	if log == nil {
+		log = slog.Default()
+	}
+	g := &Geo{dir: dir, log: log, states: map[*kind]*state{city: {}, asn: {}}}
+	g.current.Store(&tables{})
+	if dir == "" {
+		return g
+	}
+	g.refresh()
+	ctx, stop := context.WithCancel(context.Background())
+	g.stop, g.ended = stop, make(chan struct{})
+	go func() {
+		defer close(g.ended)
+		follow(ctx, dir, log, g.refresh)
+	}()
+	return g
+}
+
+// Close stops following the folder. Readers keep answering from the last
+// tables.
+func (g *Geo) Close() {
+	if g.stop != nil {
+		g.stop()
+		<-g.ended
+	}
+}
+
+// Versions lists the databases that answer now: City, then ASN, where present.
+func (g *Geo) Versions() []Version {
+	var versions []Version
+	now := g.current.Load()
+	for _, t := range []*table{now.city, now.asn} {
+		if t != nil {
+			versions = append(versions, t.Version)
+		}
+	}
+	return versions
+}
+
+// Problem says what an operator should look at, "" when every database is
+// there and the newest one is in use.
+func (g *Geo) Problem() string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var problems []string
+	for _, k := range []*kind{city, asn} {
+		if p := g.states[k].problem; p != "" {
+			problems = append(problems, p)
+		}
+	}
+	return strings.Join(problems, "; ")
+}
+
+// Swapped counts the databases that were taken into use.
+func (g *Geo) Swapped() uint64 { return g.swapped.Load() }
+
+// Refused counts the files that could not be used.
+func (g *Geo) Refused() uint64 { return g.refused.Load() }
+
+// refresh takes new files into use. Both databases change at once, so that no
+// event mixes generations when both were replaced together.
+func (g *Geo) refresh() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	old := g.current.Load()
+	next := &tables{generation: old.generation + 1, city: old.city, asn: old.asn}
+	replaced := int64(0)
+	for _, k := range []*kind{city, asn} {
+		t := g.newer(k)
+		if t == nil {
+			continue
+		}
+		at := &next.city
+		if k == asn {
+			at = &next.asn
+		}
+		if *at != nil {
+			replaced += (*at).Version.Size
+		}
+		*at = t
+		g.swapped.Add(1)
+		g.log.Info("GeoIP database in use", "database", t.Version.Type, "file", t.Version.Path, "built", t.Version.Built, "bytes", t.Version.Size)
+	}
+	if next.city == old.city && next.asn == old.asn {
+		return
+	}
+	g.current.Store(next)
+	if replaced > 1<<20 {
+		old, next = nil, nil
+		runtime.GC() // it finds the old tables unused and gives their memory back; the collector does not see its size and might wait long
+	}
+}
+
+// newer returns the database of a kind when its file is another than last time
+// and can be used.
+func (g *Geo) newer(k *kind) *table {
+	s := g.states[k]
+	path, info := find(g.dir, k.files)
+	if info == nil {
+		if s.last != (identity{}) && g.inUse(k) {
+			g.say(s, "the "+k.name+" database is gone from "+g.dir+"; the one in memory stays in use until restart")
+		} else {
+			g.say(s, "no "+k.name+" database in "+g.dir+"; events are not enriched by it until there is a file "+k.files[0])
+		}
+		s.last = identity{}
+		return nil
+	}
+	if identify(path, info) == s.last {
+		return nil
+	}
+	t, id, err := openTable(k, path)
+	if err != nil {
+		if id != s.last || s.problem == "" {
+			g.refused.Add(1)
+			s.problem = "" // another file: worth another line
+		}
+		s.last = id // the zero identity when it cannot be opened: it is tried again with the next poll
+		consequence := "events are not enriched by it"
+		if g.inUse(k) {
+			consequence = "the one before it stays in use"
+		}
+		g.say(s, "the "+k.name+" database "+path+" is refused: "+err.Error()+"; "+consequence+"; replace the file")
+		return nil
+	}
+	s.last, s.problem = id, ""
+	return t
+}
+
+func (g *Geo) inUse(k *kind) bool {
+	now := g.current.Load()
+	return k == city && now.city != nil || k == asn && now.asn != nil
+}
+
+// say logs a problem when it is not the one said before.
+func (g *Geo) say(s *state, problem string) {
+	if s.problem != problem {
+		s.problem = problem
+		g.log.Warn("GeoIP: "+problem, "dir", g.dir)
+	}
+}
+
+// find returns the first of the files that dir has, info nil when none.
+func find(dir string, files []string) (path string, info os.FileInfo) {
+	for _, name := range files {
+		path = filepath.Join(dir, name)
+		if info, err := os.Stat(path); err == nil && !info.IsDir() {
+			return path, info
+		}
+	}
+	return "", nil
+}
+
+// lookup makes or finds the fragment for an address, nil when nothing is known.
+func (t *tables) lookup(a netip.Addr) *Fragment {
+	a = a.Unmap().WithZone("")
+	where, whose := t.city.lookup(a), t.asn.lookup(a)
+	if where == nil && whose == nil {
+		return nil
+	}
+	var key uint64
+	if where != nil {
+		key = where.offset
+	}
+	if whose != nil {
+		key ^= whose.offset << 32
+	}
+	slot := t.fragments.at(key)
+	if f := slot.Load(); f != nil && f.city == where && f.asn == whose {
+		return &f.Fragment
+	}
+	f := &fragment{city: where, asn: whose}
+	if where != nil {
+		f.GeoJSON, f.GeoMsgpack = where.json, where.msgpack
+	}
+	if whose != nil {
+		f.ASJSON, f.ASMsgpack = whose.json, whose.msgpack
+	}
+	if f.GeoJSON == nil && f.ASJSON == nil {
+		return nil
+	}
+	slot.Store(f)
+	return &f.Fragment
+}
+
+// Reader returns a reader for one goroutine. It takes 128 KiB for its cache.
+func (g *Geo) Reader() *GeoReader { return &GeoReader{geo: g, generation: g.current.Load().generation} }
+
+// GeoReader looks up addresses for one goroutine.
+type GeoReader struct {
+	geo        *Geo
+	generation uint64 // of what the cache holds; not the tables themselves, an idle reader would keep them alive
+	cache      [1 << readerBits]geoEntry
+}
+
+const readerBits = 12
+
+type geoEntry struct {
+	addr     netip.Addr
+	fragment *Fragment
+}
+
+// Lookup returns what is known of a: nil when nothing, as for private
+// addresses. An address seen lately costs a few nanoseconds. It does not fail
+// and does not allocate for what it knows already.
+func (r *GeoReader) Lookup(a netip.Addr) *Fragment {
+	now := r.geo.current.Load()
+	if now.generation != r.generation {
+		clear(r.cache[:])
+		r.generation = now.generation
+	}
+	e := &r.cache[cacheSlot(a)]
+	if e.addr != a {
+		e.addr, e.fragment = a, now.lookup(a)
+	}
+	return e.fragment
+}
+
+func cacheSlot(a netip.Addr) uint64 {
+	b := a.As16()
+	high, low := binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:])
+	return (high*0xff51afd7ed558ccd ^ low) * 0x9e3779b97f4a7c15 >> (64 - readerBits)
+}

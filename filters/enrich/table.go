@@ -1,0 +1,217 @@
+package enrich
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/oschwald/maxminddb-golang/v2"
+)
+
+// Version says which database answers.
+type Version struct {
+	// Path is where it was read from.
+	Path string
+	// Type is the database's own word, such as GeoLite2-City.
+	Type string
+	// Built is when its vendor made it.
+	Built time.Time
+	// Size in bytes, which is also the memory it takes.
+	Size int64
+}
+
+// table is one database in memory, and what has been rendered of it.
+type table struct {
+	Version Version
+	kind    *kind
+	db      *maxminddb.Reader
+	done    slots[rendered]
+}
+
+// kind is what we know of a sort of database: the names its file may have,
+// most wanted first, and how a record is read.
+type kind struct {
+	name   string
+	files  []string
+	types  []string // suffixes of its type, as vendors name it
+	decode func(maxminddb.Result) (json, msgpack []byte, err error)
+}
+
+var city = &kind{
+	name:  "City",
+	files: []string{"GeoLite2-City.mmdb", "GeoIP2-City.mmdb", "GeoLite2-City-Test.mmdb", "GeoIP2-City-Test.mmdb"},
+	types: []string{"City", "Enterprise"},
+	decode: func(r maxminddb.Result) ([]byte, []byte, error) {
+		var record cityRecord
+		if err := r.Decode(&record); err != nil {
+			return nil, nil, err
+		}
+		json, msgpack := record.render()
+		return json, msgpack, nil
+	},
+}
+
+var asn = &kind{
+	name:  "ASN",
+	files: []string{"GeoLite2-ASN.mmdb", "GeoIP2-ISP.mmdb", "GeoLite2-ASN-Test.mmdb", "GeoIP2-ISP-Test.mmdb"},
+	types: []string{"ASN", "ISP"},
+	decode: func(r maxminddb.Result) ([]byte, []byte, error) {
+		var record asnRecord
+		if err := r.Decode(&record); err != nil {
+			return nil, nil, err
+		}
+		json, msgpack := record.render()
+		return json, msgpack, nil
+	},
+}
+
+// openTable reads a database and tries it. An error means that it cannot be
+// used; nothing of it stays in memory.
+func openTable(k *kind, path string) (t *table, id identity, err error) {
+	data, id, err := readTable(path)
+	if err != nil {
+		return nil, id, err
+	}
+	sealTable(data)
+	t, err = tryTable(k, data)
+	if err != nil {
+		freeTable(data)
+		return nil, id, err
+	}
+	t.Version.Path = path
+	// The table owns the memory: it is given back when nobody can reach the
+	// table any more, whichever reader lets go of it last.
+	runtime.AddCleanup(t, freeTable, data)
+	return t, id, nil
+}
+
+// tryTable opens a database and makes some thousand look-ups on it.
+func tryTable(k *kind, data []byte) (t *table, err error) {
+	defer func() { // a corrupt file must not take the agent with it, whatever the library thinks of it
+		if p := recover(); p != nil {
+			t, err = nil, fmt.Errorf("reading it panics: %v", p)
+		}
+	}()
+	db, err := maxminddb.OpenBytes(data, maxminddb.DisableStringCache()) // each record is rendered once: nothing to cache
+	if err != nil {
+		return nil, err
+	}
+	t = &table{kind: k, db: db, Version: Version{
+		Type:  strings.Clone(db.Metadata.DatabaseType),
+		Built: db.Metadata.BuildTime(),
+		Size:  int64(len(data)),
+	}}
+	return t, t.try()
+}
+
+// Below verifiable bytes a database is checked in full, which takes
+// milliseconds; above it, that would take seconds at each start, so it is tried.
+const (
+	verifiable = 4 << 20
+	trials     = 4096
+)
+
+func (t *table) try() error {
+	if !t.kind.fits(t.Version.Type) {
+		return fmt.Errorf("it is a database of type %q, not one of %s", t.Version.Type, strings.Join(t.kind.types, ", "))
+	}
+	if t.Version.Size <= verifiable {
+		if err := t.db.Verify(); err != nil {
+			return err
+		}
+	}
+	random := rand.New(rand.NewPCG(1, 2)) // the same addresses each time: a refusal can be repeated
+	found := 0
+	for i := range trials {
+		var a netip.Addr
+		if i%4 == 0 && t.db.Metadata.IPVersion == 6 {
+			var b [16]byte
+			for j := range b {
+				b[j] = byte(random.Uint32())
+			}
+			b[0] = 0x20 | b[0]&0x0f // 2000::/4, where the networks are
+			a = netip.AddrFrom16(b)
+		} else {
+			v := random.Uint32()
+			a = netip.AddrFrom4([4]byte{byte(v >> 24), byte(v >> 16), byte(v >> 8), byte(v)})
+		}
+		result := t.db.Lookup(a)
+		if err := result.Err(); err != nil {
+			return fmt.Errorf("look-up of %v: %w", a, err)
+		}
+		if !result.Found() {
+			continue
+		}
+		found++
+		if _, _, err := t.kind.decode(result); err != nil {
+			return fmt.Errorf("look-up of %v: %w", a, err)
+		}
+	}
+	if found == 0 { // a test database: random addresses miss it
+		for result := range t.db.Networks() {
+			if err := result.Err(); err != nil {
+				return err
+			}
+			if _, _, err := t.kind.decode(result); err != nil {
+				return err
+			}
+			if found++; found == trials {
+				break
+			}
+		}
+	}
+	if found == 0 {
+		return errors.New("it knows no network at all")
+	}
+	return nil
+}
+
+func (k *kind) fits(databaseType string) bool {
+	for _, t := range k.types {
+		if strings.Contains(databaseType, t) {
+			return true
+		}
+	}
+	return false
+}
+
+// lookup returns what the database says of a, nil when nothing. The result
+// does not depend on the table's memory.
+func (t *table) lookup(a netip.Addr) *rendered {
+	if t == nil {
+		return nil
+	}
+	defer runtime.KeepAlive(t) // its memory must outlast the reading of it
+	result := t.db.Lookup(a)
+	if !result.Found() {
+		return nil
+	}
+	offset := uint64(result.Offset())
+	slot := t.done.at(offset)
+	if r := slot.Load(); r != nil && r.offset == offset {
+		return r
+	}
+	json, msgpack, err := t.kind.decode(result)
+	if err != nil {
+		return nil // a damaged record behind an intact tree: as good as none
+	}
+	r := &rendered{offset: offset, json: json, msgpack: msgpack}
+	slot.Store(r)
+	return r
+}
+
+// slots is a cache of fixed size for values that cost more to make than to
+// lose: one place per key, the last one in stays, nobody waits. Its zero value
+// is empty and ready.
+type slots[T any] [1 << slotBits]atomic.Pointer[T]
+
+const slotBits = 13
+
+func (s *slots[T]) at(key uint64) *atomic.Pointer[T] {
+	return &s[key*0x9e3779b97f4a7c15>>(64-slotBits)]
+}
