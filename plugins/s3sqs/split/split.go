@@ -1,0 +1,279 @@
+// Package split turns the bytes of an S3 object into records. It is the second
+// half of the pipeline's first step and knows nothing of AWS:
+//
+//	object → record → event → document
+//	─────────────────
+//
+// [Records] looks at the content, never at the name: it unpacks gzip (several
+// members), zstd, bzip2 and zip (all files in it), one inside the other if need
+// be, decodes UTF-16, drops a byte order mark, and then cuts the text into
+// lines, rows of CSV, JSON values or rows of Parquet, as [Framing] says.
+//
+// # Promises
+//
+//   - Memory does not depend on the object's size: one read buffer and the
+//     current record, at most [Limits].Record. Only zip and Parquet, which are
+//     read from their end, are put into a file first, and only when the reader
+//     cannot seek; that file has mode 0600, a bounded size and no name.
+//   - Records do not depend on how the bytes arrive.
+//   - Every byte of text that is not white space or framing is in exactly one
+//     record, good or bad, up to the first object error: nothing is dropped
+//     without a trace. Values that the framing leaves out on purpose (objects
+//     without the key of records) are counted in [Result].Skipped.
+//   - One bad record does not harm the next one: too long a line, garbage
+//     between values and a value that breaks off before the next line are bad
+//     records, and reading goes on.
+//   - What arrives is bounded: a decompression bomb ends with an [Error].
+//
+// Whether a record is valid JSON, or fits its log type, is for the parser of
+// the filter to say; only boundaries are found here. A CSV record is one line:
+// line breaks inside quotes are not supported.
+package split
+
+import (
+	"errors"
+	"fmt"
+	"io"
+)
+
+// Kind says how text is cut into records.
+type Kind uint8
+
+const (
+	// Lines: each line that is not blank is a record.
+	Lines Kind = iota
+	// CSV: as Lines, but the first line that is not blank is the header.
+	CSV
+	// JSON: values one after another, on one line or many.
+	JSON
+	// Parquet is found by content, whatever the framing asked for: each row is
+	// a record, as JSON text.
+	Parquet
+)
+
+// String returns the kind as log types and metrics write it.
+func (k Kind) String() string {
+	switch k {
+	case Lines:
+		return "lines"
+	case CSV:
+		return "csv"
+	case JSON:
+		return "json"
+	case Parquet:
+		return "parquet"
+	}
+	return fmt.Sprintf("Kind(%d)", uint8(k))
+}
+
+// Framing says how an object is cut into records.
+type Framing struct {
+	Kind Kind
+
+	// Records is the key of the array that holds the records of each JSON value,
+	// such as "Records" for CloudTrail. A value without the key has no records.
+	// Empty: each value is a record. The elements of an array at the root are
+	// records in both cases.
+	Records string
+
+	// HeaderLines is the number of lines at the top that are not records, for
+	// Lines. They count as positions.
+	HeaderLines int
+
+	// First and Last are the positions to keep, from 1 and inclusive; 0 means
+	// no bound. Positions are line numbers for Lines and CSV (the header is line
+	// 1), and count records for JSON and Parquet.
+	First, Last uint64
+}
+
+// Limits bound what one object may cost. A zero field means its default.
+type Limits struct {
+	// Record is the longest record in bytes; a longer one is bad. Default 8 MiB.
+	Record int64
+	// Object is the most bytes an object may have after decompression. Default 16 GiB.
+	Object int64
+	// Ratio is how many times larger than its compressed form an object may
+	// become, checked once 16 MiB are exceeded. Default 500: logs reach 10 to 50, a bomb of
+	// gzip 1,030.
+	Ratio int64
+	// Depth is how many layers of compression are taken off. Default 3.
+	Depth int
+	// Spool is the most bytes put into a temporary file for zip and Parquet. Default 2 GiB.
+	Spool int64
+	// TempDir is where that file is made; "" means the system's default.
+	TempDir string
+}
+
+const (
+	ratioFloor = 16 << 20 // bytes that any object may have, however small it was
+	badText    = 64 << 10 // bytes of text that a bad record keeps
+)
+
+func (l Limits) withDefaults() Limits {
+	def := func(p *int64, v int64) {
+		if *p <= 0 {
+			*p = v
+		}
+	}
+	def(&l.Record, 8<<20)
+	def(&l.Object, 16<<30)
+	def(&l.Ratio, 500)
+	def(&l.Spool, 2<<30)
+	if l.Depth <= 0 {
+		l.Depth = 3
+	}
+	return l
+}
+
+// Head is what is known of the text before its first record.
+type Head struct {
+	// Kind is the framing's, or Parquet.
+	Kind Kind
+	// Header is the first line of a CSV, without its line break.
+	Header []byte
+	// Layers names the compression found, outermost first: "gzip", "zstd", "bzip2", "zip".
+	Layers []string
+}
+
+// Record is one record of an object.
+type Record struct {
+	// Number is the record's position, which ids are made of: see [Framing].First.
+	Number uint64
+	// Raw is the record's text, valid during emit only. Of a bad record, its
+	// first 64 KiB at most.
+	Raw []byte
+	// Bad says why the text is not a record; nil for a good one.
+	Bad *Error
+	// Head is the same for all records under one header. It changes within an
+	// object only when a zip holds several files.
+	Head *Head
+}
+
+// Result says what an object consisted of.
+type Result struct {
+	// Read counts the records given to emit, Bad the bad ones among them.
+	Read, Bad uint64
+	// Skipped counts JSON values that hold no records under the framing's key.
+	Skipped uint64
+	// Compressed and Bytes are the object's size before and after decompression,
+	// as far as it was read.
+	Compressed, Bytes int64
+	// Head is the last record's, or what would have been the first one's.
+	Head Head
+}
+
+// Reason is a class of [Error], for counters.
+type Reason string
+
+// Reasons of bad records and of objects that cannot be read to their end.
+const (
+	TooLong     Reason = "too_long"    // a record exceeds Limits.Record
+	NotJSON     Reason = "not_json"    // text where a JSON value should begin, or a value that breaks off
+	Truncated   Reason = "truncated"   // the object ends in the middle
+	Corrupt     Reason = "corrupt"     // the decompressor or Parquet reader gives up
+	Bomb        Reason = "bomb"        // Limits.Ratio, Object, Depth or Spool is exceeded
+	Binary      Reason = "binary"      // the content is neither text nor a known format
+	Unsupported Reason = "unsupported" // a known format that is not read
+)
+
+// Error is a fault of the object's content: reading it again gives the same.
+// Every other error that [Records] returns came from the reader or from emit.
+type Error struct {
+	Reason Reason
+	// Offset is where in the decompressed text the fault begins.
+	Offset int64
+	// Detail says what was found.
+	Detail string
+}
+
+// Error returns the fault and where it is.
+func (e *Error) Error() string { return fmt.Sprintf("%s (at byte %d of the text)", e.Detail, e.Offset) }
+
+// errStop ends reading after Framing.Last. It never leaves the package.
+var errStop = errors.New("split: last position reached")
+
+// Records reads an object to its end and calls emit for each record, in order.
+// It returns an *[Error] when the content cannot be read further: the records
+// before it were emitted. An error of emit ends reading and is returned as it is.
+//
+// When r is also an [io.ReaderAt] and [io.Seeker], such as a file, zip and
+// Parquet are read in place.
+func Records(r io.Reader, f Framing, lim Limits, emit func(Record) error) (Result, error) {
+	s := &splitter{framing: f, lim: lim.withDefaults(), emit: emit}
+	s.head = &Head{Kind: f.Kind}
+	src := &source{r: r}
+	err := s.object(src, src, 0)
+	s.result.Compressed = src.n
+	s.result.Head = *s.head
+	switch {
+	case err == errStop:
+		return s.result, nil
+	case src.err != nil && !s.emitFailed:
+		return s.result, src.err // whatever the decompressor made of it
+	}
+	return s.result, err
+}
+
+// splitter is the state of one call of Records.
+type splitter struct {
+	framing    Framing
+	lim        Limits
+	emit       func(Record) error
+	emitFailed bool
+	result     Result
+	head       *Head
+	number     uint64 // position of the last line or record
+}
+
+// good hands out the record at position s.number.
+func (s *splitter) good(raw []byte) error {
+	if s.number < s.framing.First {
+		return nil
+	}
+	if s.framing.Last != 0 && s.number > s.framing.Last {
+		return errStop
+	}
+	s.result.Read++
+	if err := s.emit(Record{Number: s.number, Raw: raw, Head: s.head}); err != nil {
+		s.emitFailed = true
+		return err
+	}
+	return nil
+}
+
+// bad hands out what should have been the record at position s.number.
+func (s *splitter) bad(raw []byte, why *Error) error {
+	if s.number < s.framing.First {
+		return nil
+	}
+	if s.framing.Last != 0 && s.number > s.framing.Last {
+		return errStop
+	}
+	s.result.Read++
+	s.result.Bad++
+	if len(raw) > badText {
+		raw = raw[:badText]
+	}
+	if err := s.emit(Record{Number: s.number, Raw: raw, Bad: why, Head: s.head}); err != nil {
+		s.emitFailed = true
+		return err
+	}
+	return nil
+}
+
+// source counts what is read from the caller's reader and keeps its error apart
+// from those of the decompressors.
+type source struct {
+	r   io.Reader
+	n   int64
+	err error
+}
+
+func (s *source) Read(p []byte) (int, error) {
+	n, err := s.r.Read(p)
+	s.n += int64(n)
+	if err != nil && err != io.EOF {
+		s.err = err
+	}
+	return n, err
+}
