@@ -1,0 +1,267 @@
+// Package pipeline runs a Fluent Bit configuration without Fluent Bit: our
+// three plugins and the outputs stdout, file and null, in one process.
+//
+//	input ─▶ filters, in order ─▶ chunks, one per input and tag ─▶ every output that matches
+//	  ▲  Append blocks                 ≤ 2 MB, sent each flush        queue, workers, retries
+//	  └───────────────────── bytes on their way, at most mem_buf_limit ────────────┘
+//
+// The rules are Fluent Bit's: tags and their wildcards, match_regex, flush,
+// grace, workers, retry_limit and its back-off. Two things are different, both
+// to lose nothing: an input whose bytes exceed mem_buf_limit (default
+// [DefaultMemory]) waits inside Append instead of being paused when it is too
+// late, and nothing is dropped between input and output because a ring is full.
+//
+// # Promises
+//
+//   - Each output that matches a chunk gets it, in the order in which chunks of
+//     one tag were filled while it needs no retry.
+//   - A chunk is given up only when its retries are exhausted or when grace is
+//     over, and then a log line says how many bytes and what became of them.
+//   - When the context ends, inputs stop first, what is on its way is delivered
+//     within grace, and only then outputs are closed.
+//   - A panic in a stage is an error of that call. The pipeline goes on.
+//
+// Not promised: chunks are held in memory only (storage.* settings are read and
+// ignored). Events of the s3_sqs input do not need more, because their
+// notification stays in the queue until each record has its verdict.
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/fluent-siem/fluent-siem/internal/settings"
+	"github.com/fluent-siem/fluent-siem/sidecar/hostconfig"
+)
+
+// DefaultMemory bounds the bytes of filtered events, of one input, that no
+// output has taken yet. The input's setting mem_buf_limit changes it.
+const DefaultMemory settings.Bytes = 32 << 20
+
+// chunkSize is the size at which Fluent Bit closes a chunk.
+const chunkSize = 2_000_000
+
+// Pipeline is one configuration, ready to run once.
+type Pipeline struct {
+	service service
+	routes  []*route // one per input
+	filters []*filter
+	outputs []*delivery
+	log     *slog.Logger
+	options options
+}
+
+type options struct {
+	log      *slog.Logger
+	stopping func(bool)
+	busy     func() bool
+	wait     func(attempt int) time.Duration
+}
+
+// Option is the program's, or a test's.
+type Option func(*options)
+
+// WithLog sends log lines to l instead of [slog.Default].
+func WithLog(l *slog.Logger) Option { return func(o *options) { o.log = l } }
+
+// WithStopping has f called with true when inputs begin to stop, so that
+// outputs do not wait long, and with false when the pipeline starts.
+func WithStopping(f func(bool)) Option { return func(o *options) { o.stopping = f } }
+
+// WithBusy makes a pipeline that stops wait, within grace, until f returns
+// false: until no lease is open.
+func WithBusy(f func() bool) Option { return func(o *options) { o.busy = f } }
+
+// WithRetryWait replaces Fluent Bit's back-off; attempt counts from 1.
+func WithRetryWait(f func(attempt int) time.Duration) Option {
+	return func(o *options) { o.wait = f }
+}
+
+// New makes the stages that file names, of the plugins in kit. The error names
+// every problem and the line it is in; nothing runs then.
+func New(file *hostconfig.File, kit Kit, opts ...Option) (*Pipeline, error) {
+	p := &Pipeline{}
+	for _, opt := range opts {
+		opt(&p.options)
+	}
+	if p.log = p.options.log; p.log == nil {
+		p.log = slog.Default()
+	}
+	b := builder{file: file, kit: kit, p: p}
+	b.build()
+	if err := file.Fail(b.problems); err != nil {
+		p.close()
+		return nil, err
+	}
+	for _, w := range b.warnings {
+		p.log.Warn(w.Text, "at", w.At.String())
+	}
+	return p, nil
+}
+
+// Run runs the pipeline until ctx is done, then stops it gracefully within the
+// service's grace. The error, if any, says what could not be delivered.
+func (p *Pipeline) Run(ctx context.Context) error {
+	if p.options.stopping != nil {
+		p.options.stopping(false)
+	}
+	detached := context.WithoutCancel(ctx)
+	inputs, stopInputs := context.WithCancel(detached)
+	outputs, stopOutputs := context.WithCancel(detached)
+	defer stopInputs()
+	defer stopOutputs()
+
+	var workers, readers sync.WaitGroup
+	for _, d := range p.outputs {
+		d.start(outputs, &workers)
+	}
+	flushing := make(chan struct{})
+	workers.Go(func() { p.flushLoop(flushing) })
+	for _, r := range p.routes {
+		readers.Go(func() { r.run(inputs) })
+	}
+	p.log.Info("pipeline started", "inputs", len(p.routes), "filters", len(p.filters), "outputs", len(p.outputs))
+
+	<-ctx.Done()
+	began := time.Now()
+	p.log.Info("pipeline stopping", "grace", settings.FormatDuration(p.service.grace))
+	err := p.drain(stopInputs, &readers)
+	for _, d := range p.outputs {
+		d.shut()
+	}
+	stopOutputs()
+	close(flushing)
+	if !within(2*time.Second, workers.Wait) {
+		p.log.Error("an output does not return from its call, which is a bug in it; it is left behind")
+	}
+	p.close()
+	p.log.Info("pipeline stopped", "after", time.Since(began).Round(time.Millisecond))
+	return err
+}
+
+// drain stops the inputs and delivers what is on its way, all within grace.
+func (p *Pipeline) drain(stopInputs func(), readers *sync.WaitGroup) error {
+	if p.options.stopping != nil {
+		p.options.stopping(true)
+	}
+	grace := time.After(p.service.grace)
+	// Inputs give their leases back after this: it is work too, and must be done by the end of grace.
+	last := time.After(p.service.grace - min(p.service.grace/4, 5*time.Second))
+	for _, r := range p.routes {
+		r.pause()
+	}
+	for waiting := true; waiting && p.busy(); {
+		p.flush()
+		p.hurry()
+		select {
+		case <-last:
+			waiting = false
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	stopInputs()
+	stopped := make(chan struct{})
+	go func() {
+		readers.Wait()
+		close(stopped)
+	}()
+	for inputs := true; inputs || p.undelivered() > 0; {
+		p.flush()
+		p.hurry()
+		select {
+		case <-grace:
+			if inputs {
+				p.log.Warn("an input did not stop within grace; its notifications return to their queue when their visibility timeout is over")
+			}
+			if n := p.undelivered(); n > 0 {
+				return fmt.Errorf("grace of %s is over and %s in memory were not delivered; notifications of the s3_sqs input were not deleted for them and come again, events of other inputs are lost; set a longer grace, or see above why the output refused them",
+					settings.FormatDuration(p.service.grace), settings.Bytes(n))
+			}
+			return nil
+		case <-stopped:
+			inputs, stopped = false, nil
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	return nil
+}
+
+// busy tells whether an event or a lease is still on its way.
+func (p *Pipeline) busy() bool {
+	return p.undelivered() > 0 || p.options.busy != nil && p.options.busy()
+}
+
+// undelivered is how many bytes wait for an output.
+func (p *Pipeline) undelivered() (n int64) {
+	for _, r := range p.routes {
+		n += r.memory.Used()
+	}
+	return n
+}
+
+func (p *Pipeline) flushLoop(done <-chan struct{}) {
+	tick := time.NewTicker(p.service.flush)
+	defer tick.Stop()
+	for {
+		select {
+		case <-done:
+			return
+		case <-tick.C:
+			p.flush()
+		}
+	}
+}
+
+// flush sends every open chunk on its way.
+func (p *Pipeline) flush() {
+	for _, r := range p.routes {
+		r.flush()
+	}
+}
+
+// hurry makes every waiting retry at once.
+func (p *Pipeline) hurry() {
+	for _, d := range p.outputs {
+		d.hurry()
+	}
+}
+
+func (p *Pipeline) close() {
+	for _, f := range p.filters {
+		f.stage.Close()
+	}
+	for _, d := range p.outputs {
+		if err := d.stage.Close(); err != nil {
+			p.log.Error("output did not close cleanly", "output", d.name, "error", err)
+		}
+	}
+}
+
+// within calls f and reports whether it returned in time.
+func within(limit time.Duration, f func()) bool {
+	done := make(chan struct{})
+	go func() {
+		f()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return true
+	case <-time.After(limit):
+		return false
+	}
+}
+
+// guard turns a panic of f into an error.
+func guard(what string, f func() error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("%s panicked, which is a bug in it: %v\n%s", what, v, debug.Stack())
+		}
+	}()
+	return f()
+}

@@ -1,0 +1,521 @@
+package pipeline
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/fluent-siem/fluent-siem/internal/event"
+	"github.com/fluent-siem/fluent-siem/internal/settings"
+	"github.com/fluent-siem/fluent-siem/sidecar/hostconfig"
+)
+
+// fakeInput does what its test says.
+type fakeInput func(ctx context.Context, sink Sink) error
+
+func (f fakeInput) Run(ctx context.Context, sink Sink) error { return f(ctx, sink) }
+
+// fakeFilter maps the buffer of a tag.
+type fakeFilter func(tag string, in []byte) ([]byte, bool)
+
+func (f fakeFilter) Process(dst []byte, tag string, in []byte) ([]byte, bool) {
+	out, changed := f(tag, in)
+	return append(dst, out...), changed
+}
+func (f fakeFilter) Close() {}
+
+// fakeOutput remembers what it took, after asking try.
+type fakeOutput struct {
+	try func(tag string, chunk []byte) error // nil: takes everything
+
+	mu     sync.Mutex
+	took   []string // tag and the records' messages
+	calls  []time.Duration
+	bytes  int
+	began  time.Time
+	closed bool
+}
+
+func (o *fakeOutput) Write(ctx context.Context, tag string, chunk []byte) error {
+	o.mu.Lock()
+	if o.began.IsZero() {
+		o.began = time.Now()
+	}
+	o.calls = append(o.calls, time.Since(o.began))
+	o.mu.Unlock()
+	if o.try != nil {
+		if err := o.try(tag, chunk); err != nil {
+			return err
+		}
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.took = append(o.took, tag+":"+messages(chunk))
+	o.bytes += len(chunk)
+	return nil
+}
+
+func (o *fakeOutput) Close() error {
+	o.closed = true
+	return nil
+}
+
+func messages(chunk []byte) string {
+	var list []string
+	_ = each(chunk, func(e event.Event) error {
+		m, _ := e.Message()
+		list = append(list, string(m))
+		return nil
+	})
+	return strings.Join(list, ",")
+}
+
+func record(text string) []byte {
+	return event.AppendRecord(nil, time.Unix(1718409600, 5e8), event.Origin{Object: 1, Record: 1, Size: int64(len(text))}, []byte(text))
+}
+
+// say appends records one by one and waits for the end.
+func say(tag string, texts ...string) fakeInput {
+	return func(ctx context.Context, sink Sink) error {
+		for _, text := range texts {
+			if err := sink.Append(ctx, tag, 1, record(text)); err != nil {
+				return err
+			}
+		}
+		<-ctx.Done()
+		return nil
+	}
+}
+
+// kit of stages that exist already; section names choose among them.
+func kit(inputs map[string]Input, filters map[string]Filter, outputs map[string]Output) Kit {
+	k := Plain(io.Discard)
+	for name, s := range inputs {
+		k.Inputs[name] = Plugin[Input]{Acknowledges: true, Keys: []string{"acknowledge", "queue_url"}, Make: func(func(string) string) (Input, error) { return s, nil }}
+	}
+	for name, s := range filters {
+		k.Filters[name] = Plugin[Filter]{Make: func(func(string) string) (Filter, error) { return s, nil }}
+	}
+	for name, s := range outputs {
+		k.Outputs[name] = Plugin[Output]{Acknowledges: true, Make: func(func(string) string) (Output, error) { return s, nil }}
+	}
+	return k
+}
+
+// read parses a YAML text.
+func read(t *testing.T, text string) *hostconfig.File {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "p.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := hostconfig.Read(path, os.LookupEnv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// start runs a pipeline in a synctest bubble; stop ends it.
+func start(t *testing.T, text string, k Kit, opts ...Option) (stop func() error) {
+	t.Helper()
+	p, err := New(read(t, text), k, append([]Option{WithLog(slog.New(slog.NewTextHandler(t.Output(), nil)))}, opts...)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- p.Run(ctx) }()
+	return func() error {
+		cancel()
+		return <-done
+	}
+}
+
+func upper(tag string, in []byte) ([]byte, bool) {
+	return record(strings.ToUpper(messages(in))), true
+}
+
+func TestEveryMatchingOutputGetsTheFilteredChunkOfATag(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b, all := &fakeOutput{}, &fakeOutput{}, &fakeOutput{}
+		stop := start(t, `
+pipeline:
+  inputs: [{name: in1, tag: x.a}, {name: in2, tag: x.b}]
+  filters:
+    - {name: upper, match: x.a}
+    - {name: excite, match: "x.*"}
+  outputs:
+    - {name: a, match: x.a}
+    - {name: b, match_regex: "b$"}
+    - {name: all, match: "*"}
+`, kit(
+			map[string]Input{"in1": say("", "one", "two"), "in2": say("x.b", "three")},
+			map[string]Filter{"upper": fakeFilter(upper), "excite": fakeFilter(func(_ string, in []byte) ([]byte, bool) { return record(messages(in) + "!"), true })},
+			map[string]Output{"a": a, "b": b, "all": all}))
+		time.Sleep(1100 * time.Millisecond) // one flush
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+		if !slices.Equal(a.took, []string{"x.a:ONE!,TWO!"}) || !slices.Equal(b.took, []string{"x.b:three!"}) {
+			t.Errorf("a took %q, b %q", a.took, b.took)
+		}
+		slices.Sort(all.took)
+		if !slices.Equal(all.took, []string{"x.a:ONE!,TWO!", "x.b:three!"}) {
+			t.Errorf("all took %q", all.took)
+		}
+		if !a.closed || !all.closed {
+			t.Error("outputs were not closed")
+		}
+	})
+}
+
+func TestAFilterMayDropEverythingOrChangeNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		out := &fakeOutput{}
+		stop := start(t, `
+pipeline:
+  inputs: [{name: a}, {name: b}]
+  filters: [{name: drop, match: a.0}, {name: same, match: "*"}]
+  outputs: [{name: out, match: "*"}]
+`, kit(map[string]Input{"a": say("", "one"), "b": say("", "two")},
+			map[string]Filter{"drop": fakeFilter(func(string, []byte) ([]byte, bool) { return nil, true }), "same": fakeFilter(func(string, []byte) ([]byte, bool) { return nil, false })},
+			map[string]Output{"out": out}))
+		synctest.Wait()
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+		if !slices.Equal(out.took, []string{"b.1:two"}) {
+			t.Errorf("took %q", out.took)
+		}
+	})
+}
+
+func TestChunksAreAtMostTwoMegabytes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		largest, total := 0, 0
+		out := &fakeOutput{try: func(_ string, chunk []byte) error {
+			largest, total = max(largest, len(chunk)), total+strings.Count(messages(chunk), "x")
+			return nil
+		}}
+		var big []byte
+		for range 70 {
+			big = append(big, record(strings.Repeat("x", 100_000))...)
+		}
+		in := fakeInput(func(ctx context.Context, sink Sink) error {
+			err := sink.Append(ctx, "t", 70, big)
+			<-ctx.Done()
+			return err
+		})
+		stop := start(t, "pipeline: {inputs: [{name: in}], outputs: [{name: out}]}", kit(map[string]Input{"in": in}, nil, map[string]Output{"out": out}))
+		synctest.Wait()
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+		if largest > chunkSize || total != 7_000_000 || len(out.calls) != 4 {
+			t.Errorf("largest chunk %d, %d bytes of text in %d chunks", largest, total, len(out.calls))
+		}
+	})
+}
+
+var errBusy = errors.New("the cluster is busy")
+
+func TestRetriesBackOffAndEnd(t *testing.T) {
+	for _, c := range []struct {
+		limit string
+		calls int
+	}{{"", 2}, {"retry_limit: 3,", 4}, {"retry_limit: no_retries,", 1}} {
+		t.Run(c.limit, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				out := &fakeOutput{try: func(string, []byte) error { return errBusy }}
+				stop := start(t, "pipeline: {inputs: [{name: in}], outputs: [{name: out, "+c.limit+" match: '*'}]}",
+					kit(map[string]Input{"in": say("", "one")}, nil, map[string]Output{"out": out}))
+				time.Sleep(5 * time.Minute)
+				if err := stop(); err != nil {
+					t.Error(err)
+				}
+				if len(out.calls) != c.calls {
+					t.Fatalf("%d calls, want %d", len(out.calls), c.calls)
+				}
+				for i, least := 1, 6*time.Second; i < len(out.calls); i++ {
+					most := time.Duration(5<<i)*time.Second + time.Second
+					if wait := out.calls[i] - out.calls[i-1]; wait < least || wait > most {
+						t.Errorf("retry %d after %v, want %v to %v", i, wait, least, most)
+					}
+				}
+			})
+		})
+	}
+}
+
+func TestARetryDoesNotHoldUpOtherChunksNorOtherOutputs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		failed := false
+		flaky := &fakeOutput{try: func(tag string, _ []byte) error {
+			if tag == "a" && !failed {
+				failed = true
+				return errBusy
+			}
+			return nil
+		}}
+		other := &fakeOutput{}
+		in := fakeInput(func(ctx context.Context, sink Sink) error {
+			_ = sink.Append(ctx, "a", 1, record("one"))
+			time.Sleep(1500 * time.Millisecond)
+			_ = sink.Append(ctx, "b", 1, record("two"))
+			<-ctx.Done()
+			return nil
+		})
+		stop := start(t, "pipeline: {inputs: [{name: in}], outputs: [{name: flaky, retry_limit: no_limits, match: '*'}, {name: other, match: '*'}]}",
+			kit(map[string]Input{"in": in}, nil, map[string]Output{"flaky": flaky, "other": other}))
+		time.Sleep(time.Minute)
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+		if !slices.Equal(flaky.took, []string{"b:two", "a:one"}) || !slices.Equal(other.took, []string{"a:one", "b:two"}) {
+			t.Errorf("flaky took %q, other %q", flaky.took, other.took)
+		}
+	})
+}
+
+func TestAppendBlocksWhileMemBufLimitIsExceeded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		open := make(chan struct{})
+		out := &fakeOutput{try: func(string, []byte) error { <-open; return nil }}
+		appended := 0
+		in := fakeInput(func(ctx context.Context, sink Sink) error {
+			for range 50 {
+				if err := sink.Append(ctx, "", 1, record(strings.Repeat("x", 100<<10))); err != nil {
+					return err
+				}
+				appended++
+			}
+			<-ctx.Done()
+			return nil
+		})
+		stop := start(t, "pipeline: {inputs: [{name: in, mem_buf_limit: 1MB}], outputs: [{name: out}]}", kit(map[string]Input{"in": in}, nil, map[string]Output{"out": out}))
+		time.Sleep(time.Hour)
+		if appended != 10 {
+			t.Errorf("%d times 100 KiB were taken, want 10 with a limit of 1 MB", appended)
+		}
+		close(open)
+		time.Sleep(time.Minute)
+		if appended != 50 {
+			t.Errorf("%d of 50 were taken after the output had opened", appended)
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestWorkersWriteAtTheSameTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		now, most := 0, 0
+		out := &fakeOutput{try: func(string, []byte) error {
+			mu.Lock()
+			now++
+			most = max(most, now)
+			mu.Unlock()
+			time.Sleep(10 * time.Second)
+			mu.Lock()
+			now--
+			mu.Unlock()
+			return nil
+		}}
+		in := fakeInput(func(ctx context.Context, sink Sink) error {
+			for i := range 9 {
+				_ = sink.Append(ctx, fmt.Sprint(i), 1, record("x"))
+			}
+			<-ctx.Done()
+			return nil
+		})
+		stop := start(t, "pipeline: {inputs: [{name: in}], outputs: [{name: out, workers: 3}]}", kit(map[string]Input{"in": in}, nil, map[string]Output{"out": out}))
+		time.Sleep(time.Minute)
+		if err := stop(); err != nil || most != 3 || len(out.took) != 9 {
+			t.Errorf("%v; %d at the same time, want 3; %d chunks", err, most, len(out.took))
+		}
+	})
+}
+
+func TestStopDeliversWhatIsOnItsWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tries := 0
+		out := &fakeOutput{try: func(string, []byte) error {
+			if tries++; tries < 3 {
+				return errBusy
+			}
+			return nil
+		}}
+		var stopped time.Time
+		in := fakeInput(func(ctx context.Context, sink Sink) error {
+			err := say("", "one")(ctx, sink)
+			stopped = time.Now()
+			return err
+		})
+		stopping := []bool{}
+		stop := start(t, "service: {flush: 60, grace: 30}\npipeline: {inputs: [{name: in}], outputs: [{name: out, retry_limit: no_limits}]}",
+			kit(map[string]Input{"in": in}, nil, map[string]Output{"out": out}), WithStopping(func(b bool) { stopping = append(stopping, b) }))
+		synctest.Wait()
+		began := time.Now()
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(began); len(out.took) != 1 || took > 5*time.Second {
+			t.Errorf("took %q within %v", out.took, took)
+		}
+		if stopped.IsZero() || !slices.Equal(stopping, []bool{false, true}) {
+			t.Errorf("input stopped at %v; stopping was told %v", stopped, stopping)
+		}
+	})
+}
+
+func TestGraceEndsWhateverTheOutputDoes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		out := &fakeOutput{try: func(string, []byte) error { return errBusy }}
+		leaseOpen := true
+		gaveBack := time.Time{}
+		in := fakeInput(func(ctx context.Context, sink Sink) error {
+			err := say("", "one")(ctx, sink)
+			gaveBack = time.Now()
+			return err
+		})
+		stop := start(t, "service: {grace: 12}\npipeline: {inputs: [{name: in}], outputs: [{name: out, retry_limit: no_limits}]}",
+			kit(map[string]Input{"in": in}, nil, map[string]Output{"out": out}), WithBusy(func() bool { return leaseOpen }))
+		time.Sleep(3 * time.Second)
+		began := time.Now()
+		err := stop()
+		if err == nil || !strings.Contains(err.Error(), "grace of 12s is over") {
+			t.Errorf("got %v", err)
+		}
+		if took := time.Since(began); took < 12*time.Second || took > 13*time.Second {
+			t.Errorf("stopped after %v, want 12 s", took)
+		}
+		if at := gaveBack.Sub(began); at < 8*time.Second || at > 10*time.Second {
+			t.Errorf("the input was stopped after %v, want 9 s: it needs time to give its leases back", at)
+		}
+	})
+}
+
+func TestAPanicIsAnErrorOfThatCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tries := 0
+		out := &fakeOutput{try: func(string, []byte) error {
+			if tries++; tries == 1 {
+				panic("output")
+			}
+			return nil
+		}}
+		runs := 0
+		in := fakeInput(func(ctx context.Context, sink Sink) error {
+			if runs++; runs == 1 {
+				panic("input")
+			}
+			for _, text := range []string{"bad", "good"} {
+				if err := sink.Append(ctx, "", 1, record(text)); (err == nil) != (text == "good") {
+					t.Errorf("%s: %v", text, err)
+				}
+			}
+			<-ctx.Done()
+			return nil
+		})
+		filter := fakeFilter(func(_ string, in []byte) ([]byte, bool) {
+			if messages(in) == "bad" {
+				panic("filter")
+			}
+			return nil, false
+		})
+		stop := start(t, "pipeline: {inputs: [{name: in}], filters: [{name: f, match: '*'}], outputs: [{name: out}]}",
+			kit(map[string]Input{"in": in}, map[string]Filter{"f": filter}, map[string]Output{"out": out}))
+		time.Sleep(time.Minute)
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+		if !slices.Equal(out.took, []string{"in.0:good"}) {
+			t.Errorf("took %q", out.took)
+		}
+	})
+}
+
+func TestProblemsOfAConfigurationAreReportedTogether(t *testing.T) {
+	k := kit(map[string]Input{"s3_sqs": say("")}, nil, map[string]Output{"broken": nil})
+	k.Filters["ecs"] = Plugin[Filter]{Keys: []string{"geoip_dir"}, Make: func(func(string) string) (Filter, error) {
+		var bad settings.Problems
+		bad.Add("geoip_dir", "is bad")
+		bad.Add("document_id", "is missing")
+		return nil, fmt.Errorf("ecs filter:\n%w", bad.Err())
+	}}
+	_, err := New(read(t, `service: {flush: never, grace: -1}
+pipeline:
+  inputs:
+    - name: s3_sqs
+      tag: siem
+      que_url: x
+      storage.type: filesystem
+      mem_buf_limit: lots
+      retry_limt: 5
+    - name: s3sqs
+  filters:
+    - name: ecs
+      geoip_dir: x
+      match: "*"
+    - name: ecs
+  outputs:
+    - name: stdout
+      match_regex: "("
+      format: xml
+      workers: many
+      retry_limit: 0
+`), k)
+	for _, want := range []string{
+		`p.yaml:1:11: flush is "never"; write a number of seconds`,
+		`p.yaml:1:25: grace is "-1"`,
+		`p.yaml:6:7: s3_sqs has no setting que_url; did you mean queue_url?`,
+		`p.yaml:8:7: mem_buf_limit: "lots" is not an amount of bytes`,
+		`p.yaml:9:7: s3_sqs has no setting retry_limt; did you mean retry_limit?`,
+		`p.yaml:10:7: there is no input s3sqs here, only s3_sqs; did you mean s3_sqs?; others need Fluent Bit itself`,
+		`p.yaml:13:7: ecs: geoip_dir: is bad`,
+		`p.yaml:12:7: ecs: document_id: is missing`,
+		`p.yaml:15:7: this filter has no match`,
+		`p.yaml:18:7: match_regex is not a regular expression`,
+		`p.yaml:19:7: stdout: format: "xml" is not known here`,
+		`p.yaml:20:7: workers is "many"`,
+		`p.yaml:21:7: retry_limit is "0"`,
+	} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("missing %q in\n%v", want, err)
+		}
+	}
+	if err != nil && strings.Contains(err.Error(), "storage.type") {
+		t.Errorf("a key of the host was refused:\n%v", err)
+	}
+}
+
+func TestAcknowledgeIndexedWithoutAnOutputThatJudgesIsWarnedOf(t *testing.T) {
+	for _, c := range []struct {
+		acknowledge, output string
+		want                bool
+	}{{"", "stdout", true}, {"acknowledge: indexed", "stdout", true}, {"acknowledge: queued", "stdout", false}, {"", "bulk", false}} {
+		var log bytes.Buffer
+		_, err := New(read(t, "pipeline: {inputs: [{name: in, "+c.acknowledge+"}], outputs: [{name: "+c.output+"}]}"),
+			kit(map[string]Input{"in": say("")}, nil, map[string]Output{"bulk": &fakeOutput{}}), WithLog(slog.New(slog.NewTextHandler(&log, nil))))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(log.String(), "no notification will ever be deleted"); got != c.want {
+			t.Errorf("%+v: warned %v\n%s", c, got, log.String())
+		}
+	}
+}

@@ -1,0 +1,221 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/fluent-siem/fluent-siem/internal/event"
+	"github.com/fluent-siem/fluent-siem/internal/lease"
+)
+
+// filter is a stage and what it wants to see.
+type filter struct {
+	name    string
+	stage   Filter
+	pattern pattern
+}
+
+// route is an input and the way of its events to the outputs. It is the
+// input's [Sink].
+type route struct {
+	name    string // of the plugin, for the log
+	tag     string // of events that come without one
+	input   Input
+	memory  *lease.Credit // bytes that no output has taken yet
+	log     *slog.Logger
+	filters []*filter
+	outputs []*delivery
+
+	mu   sync.Mutex
+	tags map[string]*lane
+}
+
+// lane is what is known about one tag: found out once, not per chunk.
+type lane struct {
+	filters []*filter
+	outputs []*delivery
+	tag     string
+	mu      sync.Mutex // order of chunks: held from cutting one until outputs have it
+	open    []byte     // the chunk being filled
+}
+
+// chunk is a buffer on its way to one or several outputs.
+type chunk struct {
+	tag    string
+	data   []byte
+	memory *lease.Credit
+	left   atomic.Int32 // outputs that are not done with it
+}
+
+// release says that one output is done with c, well or not.
+func (c *chunk) release() {
+	if c.left.Add(-1) == 0 {
+		c.memory.Give(int64(len(c.data)))
+	}
+}
+
+// run runs the input until ctx is done. An input that ends before is started
+// again, less and less eagerly.
+func (r *route) run(ctx context.Context) {
+	const longest = time.Minute
+	for wait := time.Second; ; wait = min(2*wait, longest) {
+		began := time.Now()
+		err := guard("input "+r.name, func() error { return r.input.Run(ctx, r) })
+		if ctx.Err() != nil {
+			if err != nil && ctx.Err() != err {
+				r.log.Error("input stopped with an error", "error", err)
+			}
+			return
+		}
+		if time.Since(began) > longest {
+			wait = time.Second
+		}
+		r.log.Error("input ended too early; it is started again", "error", err, "wait", wait)
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(wait):
+		}
+	}
+}
+
+func (r *route) pause() {
+	if p, ok := r.input.(Pauser); ok {
+		p.Pause()
+	}
+}
+
+// lane returns what is known about tag.
+func (r *route) lane(tag string) *lane {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if l := r.tags[tag]; l != nil {
+		return l
+	}
+	l := &lane{tag: tag}
+	for _, f := range r.filters {
+		if f.pattern.matches(tag) {
+			l.filters = append(l.filters, f)
+		}
+	}
+	for _, d := range r.outputs {
+		if d.pattern.matches(tag) {
+			l.outputs = append(l.outputs, d)
+		}
+	}
+	if len(l.outputs) == 0 {
+		r.log.Warn("no output matches this tag: its events are dropped, and the notifications they came from are not deleted; correct the match of an output", "tag", tag)
+	}
+	if r.tags == nil {
+		r.tags = map[string]*lane{}
+	}
+	r.tags[tag] = l
+	return l
+}
+
+// scratch are the buffers between filters.
+var scratch = sync.Pool{New: func() any { return new([2][]byte) }}
+
+// Append sends events through the filters into the chunk of their tag.
+func (r *route) Append(ctx context.Context, tag string, _ int, buf []byte) error {
+	if tag == "" {
+		tag = r.tag
+	}
+	l := r.lane(tag)
+	spare := scratch.Get().(*[2][]byte)
+	defer scratch.Put(spare)
+	for i, f := range l.filters {
+		err := guard("filter "+f.name, func() error {
+			out, changed := f.stage.Process(spare[i%2][:0], tag, buf)
+			if changed {
+				buf, spare[i%2] = out, out
+			}
+			return nil
+		})
+		if err != nil {
+			r.log.Error("events were not taken; they come again", "tag", tag, "error", err)
+			return err
+		}
+	}
+	if len(l.outputs) == 0 {
+		return nil
+	}
+	for len(buf) > 0 {
+		part := cut(buf)
+		buf = buf[len(part):]
+		if err := r.memory.Take(ctx, int64(len(part))); err != nil {
+			return fmt.Errorf("the pipeline is stopping, or its outputs took nothing for too long: %w", err)
+		}
+		l.add(part, r.memory)
+	}
+	return nil
+}
+
+// cut returns the events at the start of buf that fit into one chunk, at least
+// one. What is no event ends the cutting: outputs report it.
+func cut(buf []byte) []byte {
+	if len(buf) <= chunkSize {
+		return buf
+	}
+	end := 0
+	for end < len(buf) {
+		_, rest, err := event.Next(buf[end:])
+		if err != nil {
+			return buf
+		}
+		next := len(buf) - len(rest)
+		if next > chunkSize && end > 0 {
+			break
+		}
+		end = next
+	}
+	return buf[:end]
+}
+
+// add puts events for which memory was taken into the open chunk.
+func (l *lane) add(events []byte, memory *lease.Credit) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.open)+len(events) > chunkSize {
+		l.send(memory)
+	}
+	if l.open == nil { // room for some more of the size, so that it need not grow often
+		l.open = make([]byte, 0, max(len(events), min(chunkSize, 4*len(events))))
+	}
+	l.open = append(l.open, events...)
+	if len(l.open) >= chunkSize {
+		l.send(memory)
+	}
+}
+
+// send closes the open chunk. l.mu is held.
+func (l *lane) send(memory *lease.Credit) {
+	if len(l.open) == 0 {
+		return
+	}
+	c := &chunk{tag: l.tag, data: l.open, memory: memory}
+	c.left.Store(int32(len(l.outputs)))
+	l.open = nil
+	for _, d := range l.outputs {
+		d.put(&parcel{chunk: c})
+	}
+}
+
+// flush sends the open chunks of all tags.
+func (r *route) flush() {
+	r.mu.Lock()
+	lanes := make([]*lane, 0, len(r.tags))
+	for _, l := range r.tags {
+		lanes = append(lanes, l)
+	}
+	r.mu.Unlock()
+	for _, l := range lanes {
+		l.mu.Lock()
+		l.send(r.memory)
+		l.mu.Unlock()
+	}
+}
