@@ -1,0 +1,43 @@
+# make build   everything, into build/
+# make demo    three log types from a bucket into a real OpenSearch, in a minute
+# make test    every test; what could not run on this machine is listed at the end
+# make bench   how fast it is: a table, and build/bench.json
+# make lint    gofmt, vet, staticcheck, the shell scripts
+# make clean   stops the services and removes build/
+GO ?= go
+
+.PHONY: build demo test bench lint clean
+build: build/fluent-siem
+
+include plugins/fluentbit/build.mk
+
+.PHONY: build/fluent-siem # go build knows best what has changed
+build/fluent-siem:
+	$(GO) build -trimpath -o $@ ./sidecar
+
+demo: build
+	@$(GO) run ./test/demo
+
+# Only what this run started is stopped at its end, and only if no other run uses it. -count=1: a cached result would not say what was not run.
+test: build
+	@running=$$(test/services/services env); test/services/services start >/dev/null || true; \
+	rm -f build/not-run; NOT_RUN=$(CURDIR)/build/not-run $(GO) test -count=1 -timeout 20m $(TESTFLAGS) ./...; status=$$?; \
+	[ -n "$$running" ] || test/services/services stop --if-idle; \
+	if [ -s build/not-run ]; then echo "Not run on this machine:"; sort -u build/not-run | sed 's/^/  /'; else echo "Every test ran."; fi; \
+	exit $$status
+
+bench: build
+	@$(GO) run ./test/bench
+
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+SCRIPTS = .ci/run test/services/services $(wildcard test/*/*.sh test/*/*/*.sh)
+lint:
+	@files=$$(gofmt -l .); [ -z "$$files" ] || { echo "not formatted by gofmt:" $$files; exit 1; }
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) -checks inherit,ST1000 ./...
+	@for f in $(SCRIPTS); do bash -n $$f || exit 1; done
+	@if command -v shellcheck >/dev/null; then shellcheck -S warning $(SCRIPTS); else echo "shellcheck is not installed: shell scripts were only parsed"; fi
+
+clean:
+	test/services/services stop --if-idle
+	rm -rf build
