@@ -1,0 +1,149 @@
+package logtype
+
+import (
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func shipped(t *testing.T) *Registry {
+	t.Helper()
+	r, err := NewRegistry()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func TestShippedTypesClaimTheirKeys(t *testing.T) {
+	r := shipped(t)
+	for key, want := range map[string]string{
+		"AWSLogs/123456789012/CloudTrail/us-east-1/2024/01/15/123456789012_CloudTrail_us-east-1_20240115T0005Z_x.json.gz":                                            "cloudtrail",
+		"AWSLogs/o-abc/123456789012/CloudTrail-Insight/us-east-1/2024/01/15/x.json.gz":                                                                               "cloudtrail",
+		"AWSLogs/123456789012/CloudTrail-Digest/us-east-1/2024/01/15/x.json.gz":                                                                                      "",
+		"AWSLogs/123456789012/vpcflowlogs/us-east-1/2024/01/01/123456789012_vpcflowlogs_us-east-1_fl-0_20240101T0005Z_a.log.gz":                                      "vpcflowlogs",
+		"AWSLogs/123456789012/elasticloadbalancing/us-east-1/2024/01/15/123456789012_elasticloadbalancing_us-east-1_app.my-alb.5_20240115T0351Z_10.0.51.7_4a.log.gz": "alb",
+		"AWSLogs/123456789012/CloudTrail/us-east-1/":                                                                                                                 "",
+		"something/else.log": "",
+	} {
+		got, why := r.Match("bucket", key)
+		if name := nameOf(got); name != want {
+			t.Errorf("%s is claimed by %q (%s), want %q", key, name, why, want)
+		}
+	}
+}
+
+var discard = slog.New(slog.DiscardHandler)
+
+func nameOf(t *Type) string {
+	if t == nil {
+		return ""
+	}
+	return t.Name
+}
+
+func write(t *testing.T, dir, name, text string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+const mine = `
+name: mine
+key: mine/
+format: columns
+columns: {separator: ",", names: [time, user]}
+index: {name: log-mine}
+`
+
+func TestTheMostSpecificMatchWins(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, "broad.yaml", strings.ReplaceAll(mine, "mine", "mi"))
+	write(t, dir, "mine.yaml", mine)
+	write(t, dir, "trail.yaml", strings.NewReplacer("mine/", "Trail/", "mine", "trail").Replace(mine))
+	r := shipped(t)
+	if err := r.Load(dir); err != nil {
+		t.Fatal(err)
+	}
+	for key, want := range map[string]string{"a/mine/b": "mine", "a/mi/b": "mi", "CloudTrail/x": "trail"} {
+		if got, why := r.Match("", key); nameOf(got) != want {
+			t.Errorf("%s → %s (%s), want %s", key, nameOf(got), why, want)
+		}
+	}
+}
+
+func TestAnOwnFileReplacesOrExtendsAShippedType(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, "alb.yaml", "name: alb\nextends: alb\nindex: {name: log-my-alb, rotation: yearly}\n")
+	r := shipped(t)
+	if err := r.Load(dir); err != nil {
+		t.Fatal(err)
+	}
+	alb := r.Set().Type("alb")
+	if alb.Index.Name != "log-my-alb" || alb.Index.Rotation != Yearly || len(alb.Columns.Names) == 0 {
+		t.Errorf("%+v", alb)
+	}
+}
+
+func TestAnInvalidFileIsRefusedAndTheLastGoodSetStays(t *testing.T) {
+	r, dir := shipped(t), t.TempDir()
+	before := r.Set()
+	for text, want := range map[string]string{
+		mine + "nonsense: 1\n":                                     "nonsense",
+		strings.Replace(mine, "key: mine/", "key: '('", 1):         "missing closing",
+		strings.Replace(mine, "log-mine", "Log Mine", 1):           "no index name",
+		strings.Replace(mine, "format: columns", "format: x", 1):   `"x" is no format`,
+		mine + "time: [{field: time}]\n":                           "needs a field and a layout",
+		"name: x\nextends: nothing\n":                              "no shipped log type",
+		strings.Replace(mine, "index: {", "index: {zone: +9, ", 1): "is no zone",
+	} {
+		write(t, dir, "mine.yaml", text)
+		if err := r.Load(dir); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s\nerror %v, want %q", text, err, want)
+		}
+		if r.Set() != before {
+			t.Fatal("an invalid set counts")
+		}
+	}
+}
+
+func TestAChangeIsLoadedWhileRunning(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, "mine.yaml", mine)
+	r := shipped(t)
+	if err := r.Load(dir); err != nil {
+		t.Fatal(err)
+	}
+	ctx := t.Context()
+	go func() { _ = r.Watch(ctx, discard) }()
+	deadline := time.Now().Add(10 * time.Second)
+	for n := 0; r.Set().Type("mine").Index.Name != "log-other"; n++ {
+		if time.Now().After(deadline) {
+			t.Fatal("the change was not loaded")
+		}
+		if n%500 == 0 { // the watch may not have begun when we first write
+			write(t, dir, "mine.yaml", strings.Replace(mine, "log-mine", "log-other", 1))
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+func TestZones(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for text, minutes := range map[string]int{"": 0, "+09:00": 540, "-03:30": -210, "+00:00": 0} {
+			zone, err := ParseZone(text)
+			if err != nil {
+				t.Error(err)
+				continue
+			}
+			if _, got := time.Now().In(zone).Zone(); got != minutes*60 {
+				t.Errorf("%s is %d s", text, got)
+			}
+		}
+	})
+}

@@ -1,0 +1,369 @@
+// Package logtype says what a log type is: whose keys an object may have, how
+// its bytes become records, where the time stands, which ECS field comes from
+// where, and which index and id a document gets. A log type is a YAML file; the
+// shipped ones are in conf/logtypes, compiled in.
+//
+// # Promises
+//
+//   - A file is checked as a whole before it counts: unknown keys, patterns that
+//     do not compile, fields without a place are errors that point at the line.
+//   - A directory of the operator adds types and replaces shipped ones of the
+//     same name; a change is loaded while running, and an invalid one is refused
+//     and the last good set stays.
+//   - The most specific match wins, and [Registry.Match] says why.
+//
+// The package knows nothing of how a record is converted; filters/ecs compiles
+// a [Type] and checks the parts that only it understands ([Registry.AddCheck]).
+package logtype
+
+import (
+	"bytes"
+	"fmt"
+	"regexp"
+	"regexp/syntax"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml"
+
+	"github.com/fluent-siem/fluent-siem/internal/settings"
+	"github.com/fluent-siem/fluent-siem/plugins/s3sqs/split"
+)
+
+// Type is one log type, as its YAML file says.
+type Type struct {
+	// Name is the log type's name: tag suffix, @log_type, file name.
+	Name string `yaml:"name"`
+	// About is one sentence for people.
+	About string `yaml:"about"`
+	// Extends names a shipped type whose keys hold where this file has none.
+	Extends string `yaml:"extends"`
+	// Key is a regular expression (RE2) searched in the decoded object key.
+	Key string `yaml:"key"`
+	// IgnoreKey is one for keys that look like the type's but are not wanted.
+	IgnoreKey string `yaml:"ignore_key"`
+	// Bucket, if given, must match the bucket's name too.
+	Bucket string `yaml:"bucket"`
+	// Format is how a record is written.
+	Format Format `yaml:"format"`
+	// Records is the key of the array that holds the records (json).
+	Records string `yaml:"records"`
+	// Columns describe a line of columns.
+	Columns Columns `yaml:"columns"`
+	// ControlLines is a regular expression for lines that are no records, such
+	// as what a service writes when logging is switched on. They are excluded.
+	ControlLines string `yaml:"control_lines"`
+	// Time is where the event's time stands; the first that parses wins. Without
+	// any, or if none parses, the time in the object's key, then S3's event time.
+	Time []Time `yaml:"time"`
+	// ID says how documents are identified.
+	ID ID `yaml:"id"`
+	// Index says where documents go.
+	Index Index `yaml:"index"`
+	// ECS maps an ECS field to the record's fields it may come from.
+	ECS map[string]Candidates `yaml:"ecs"`
+	// Static are ECS fields with a fixed value: a text or a list of texts.
+	Static map[string]any `yaml:"static"`
+	// Steps are Go functions of filters/ecs, run after the mapping.
+	Steps []string `yaml:"steps"`
+	// Text are paths whose value is stored as text (JSON text when it is an
+	// object or a list), so that one mapping fits all records.
+	Text []string `yaml:"text"`
+	// Geo are the ECS objects whose .ip is looked up: source, destination, client.
+	Geo []string `yaml:"geo"`
+	// IOC are the ECS fields compared with indicators of compromise.
+	IOC IOC `yaml:"ioc"`
+	// UserAgent names the ECS object whose .original is parsed.
+	UserAgent string `yaml:"user_agent"`
+	// OwnLogs says that records of this loader's own activity are excluded, by
+	// the built-in rules of that name. Empty: none.
+	OwnLogs string `yaml:"own_logs"`
+
+	key, ignoreKey, bucket *regexp.Regexp
+	own                    bool // from the operator's directory
+	prefix                 int  // length of the literal text in key: how specific it is
+}
+
+// Format is how a record is written.
+type Format string
+
+// The formats.
+const (
+	JSON    Format = "json"    // one JSON object
+	ColumnF Format = "columns" // a line of columns
+)
+
+// Columns describe a line of columns: a separator, perhaps quotes, and names.
+type Columns struct {
+	// Header says that the first line of the object names the columns.
+	Header bool `yaml:"header"`
+	// Separator is one character; "whitespace" is any run of blanks and tabs.
+	Separator string `yaml:"separator"`
+	// Quote, if given, encloses columns that contain the separator.
+	Quote string `yaml:"quote"`
+	// Names are the columns' names, without a header. An empty name is a column
+	// that is not kept.
+	Names []string `yaml:"names"`
+	// Required is how many columns a line must have to be a record. Columns
+	// beyond are absent where a line is shorter. Default 2.
+	Required int `yaml:"required"`
+	// Parts split a column further.
+	Parts []Part `yaml:"parts"`
+}
+
+// Part splits one column into several fields.
+type Part struct {
+	Column string   `yaml:"column"`
+	As     string   `yaml:"as"`   // the splitter: see filters/ecs
+	Into   []string `yaml:"into"` // the fields, in the splitter's order
+}
+
+// Time is one place where the event's time may stand.
+type Time struct {
+	Field  string `yaml:"field"`
+	Layout string `yaml:"layout"` // iso8601, epoch, or a layout of Go's package time
+	Zone   string `yaml:"zone"`   // ±HH:MM for texts without one; default +00:00
+}
+
+// ID says how documents are identified.
+type ID struct {
+	// Field is the record's own id. A record without it gets the positional id.
+	Field string `yaml:"field"`
+	// Replace says that a document with the same id is a newer version and
+	// replaces the older one (findings), instead of being a duplicate.
+	Replace bool `yaml:"replace"`
+}
+
+// Index says where documents go.
+type Index struct {
+	Name     string   `yaml:"name"`
+	Suffix   string   `yaml:"suffix"`
+	Rotation Rotation `yaml:"rotation"` // default monthly
+	Zone     string   `yaml:"zone"`     // ±HH:MM of the date in the name; default +00:00
+	Time     string   `yaml:"time"`     // event (default) or ingested
+}
+
+// Rotation is how often a new index begins.
+type Rotation string
+
+// The rotations.
+const (
+	Monthly Rotation = "monthly"
+	Daily   Rotation = "daily"
+	Weekly  Rotation = "weekly" // ISO 8601 weeks
+	Yearly  Rotation = "yearly"
+	Auto    Rotation = "auto" // an alias; the cluster rolls over
+)
+
+// IOC are the ECS fields compared with indicators.
+type IOC struct {
+	IP     []string `yaml:"ip"`
+	Domain []string `yaml:"domain"`
+}
+
+// Candidates are the record's fields that an ECS field may come from, in order.
+type Candidates []string
+
+// UnmarshalYAML accepts one field or a list.
+func (c *Candidates) UnmarshalYAML(b []byte) error {
+	var one string
+	if err := yaml.Unmarshal(b, &one); err == nil {
+		*c = Candidates{one}
+		return nil
+	}
+	var many []string
+	if err := yaml.Unmarshal(b, &many); err != nil {
+		return fmt.Errorf("want a field or a list of fields: %w", err)
+	}
+	*c = many
+	return nil
+}
+
+// Framing says how an object of the type is cut into records.
+func (t *Type) Framing() split.Framing {
+	switch {
+	case t.Format == JSON:
+		return split.Framing{Kind: split.JSON, Records: t.Records}
+	case t.Columns.Header:
+		return split.Framing{Kind: split.CSV}
+	}
+	return split.Framing{Kind: split.Lines}
+}
+
+// parse reads one file. base finds the type that it may extend.
+func parse(name string, text []byte, base func(string) []byte) (*Type, error) {
+	t := new(Type)
+	if err := yaml.UnmarshalWithOptions(text, t, yaml.DisallowUnknownField()); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if t.Extends != "" {
+		from := base(t.Extends)
+		if from == nil {
+			return nil, fmt.Errorf("%s: extends %q, which is no shipped log type", name, t.Extends)
+		}
+		over := text
+		t = new(Type)
+		if err := yaml.Unmarshal(from, t); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		if err := yaml.NewDecoder(bytes.NewReader(over), yaml.DisallowUnknownField()).Decode(t); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	if err := t.prepare(); err != nil {
+		return nil, fmt.Errorf("%s:\n%w", name, err)
+	}
+	return t, nil
+}
+
+var nameRE = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
+
+// prepare compiles the patterns and reports every problem at once.
+func (t *Type) prepare() error {
+	var bad settings.Problems
+	if !nameRE.MatchString(t.Name) {
+		bad.Add("name", "%q is no name for a log type: small letters, digits and hyphens", t.Name)
+	}
+	pattern := func(key, text string) *regexp.Regexp {
+		if text == "" {
+			return nil
+		}
+		re, err := regexp.Compile(text)
+		if err != nil {
+			bad.Add(key, "%v", err)
+		}
+		return re
+	}
+	t.key, t.ignoreKey, t.bucket = pattern("key", t.Key), pattern("ignore_key", t.IgnoreKey), pattern("bucket", t.Bucket)
+	pattern("control_lines", t.ControlLines)
+	t.prefix = literals(t.Key)
+	switch t.Format {
+	case JSON:
+	case ColumnF:
+		t.checkColumns(&bad)
+	default:
+		bad.Add("format", "%q is no format; use json or columns", t.Format)
+	}
+	t.checkIndex(&bad)
+	for i, at := range t.Time {
+		key := fmt.Sprintf("time[%d]", i)
+		if at.Field == "" || at.Layout == "" {
+			bad.Add(key, "needs a field and a layout (iso8601, epoch, or a Go layout)")
+		}
+		if _, err := ParseZone(at.Zone); err != nil {
+			bad.Add(key+".zone", "%v", err)
+		}
+	}
+	return bad.Err()
+}
+
+func (t *Type) checkColumns(bad *settings.Problems) {
+	c := &t.Columns
+	if c.Separator == "" {
+		c.Separator = "whitespace"
+	}
+	if c.Separator != "whitespace" && len(c.Separator) != 1 {
+		bad.Add("columns.separator", "%q is not one character; write one, or whitespace", c.Separator)
+	}
+	if len(c.Quote) > 1 {
+		bad.Add("columns.quote", "%q is not one character", c.Quote)
+	}
+	if c.Required == 0 {
+		c.Required = 2
+	}
+	if !c.Header && len(c.Names) == 0 {
+		bad.Add("columns.names", "is empty; name the columns, or say header: true")
+	}
+	for _, p := range c.Parts {
+		if !c.Header && !slices.Contains(c.Names, p.Column) {
+			bad.Add("columns.parts", "%q is not among the names", p.Column)
+		}
+	}
+}
+
+func (t *Type) checkIndex(bad *settings.Problems) {
+	x := &t.Index
+	if !ValidIndex(x.Name) || x.Suffix != "" && !ValidIndex(x.Name+"-"+x.Suffix) {
+		bad.Add("index.name", "%q is no index name: small letters, digits, - _ . and not - _ + at the start", x.Name)
+	}
+	if x.Rotation == "" {
+		x.Rotation = Monthly
+	}
+	if !slices.Contains([]Rotation{Monthly, Daily, Weekly, Yearly, Auto}, x.Rotation) {
+		bad.Add("index.rotation", "%q; use daily, weekly, monthly, yearly or auto", x.Rotation)
+	}
+	if _, err := ParseZone(x.Zone); err != nil {
+		bad.Add("index.zone", "%v", err)
+	}
+	switch x.Time {
+	case "":
+		x.Time = "event"
+	case "event", "ingested":
+	default:
+		bad.Add("index.time", "%q; use event or ingested", x.Time)
+	}
+}
+
+// ValidIndex reports whether s may be the name of an index (OpenSearch, "Create
+// index", naming restrictions); control characters are never allowed.
+func ValidIndex(s string) bool {
+	if s == "" || s == "." || s == ".." || len(s) > 255 || strings.ContainsRune("-_+", rune(s[0])) {
+		return false
+	}
+	for i := range len(s) {
+		c := s[i]
+		if c <= ' ' || c == 0x7f || c >= 'A' && c <= 'Z' || strings.IndexByte(`\/*?"<>|,#:`, c) >= 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// ParseZone reads a zone written as ±HH:MM; "" is UTC.
+func ParseZone(s string) (*time.Location, error) {
+	if s == "" || s == "Z" {
+		return time.UTC, nil
+	}
+	t, err := time.Parse("-07:00", s)
+	if err != nil {
+		return nil, fmt.Errorf("%q is no zone; write it like +09:00 or -03:30", s)
+	}
+	_, offset := t.Zone()
+	if offset == 0 {
+		return time.UTC, nil
+	}
+	return time.FixedZone(s, offset), nil
+}
+
+// literals counts the characters that a match of the pattern must contain: the
+// measure of how specific it is. Of alternatives the least counts.
+func literals(pattern string) int {
+	re, err := syntax.Parse(pattern, syntax.Perl)
+	if err != nil {
+		return 0
+	}
+	return countLiterals(re.Simplify())
+}
+
+func countLiterals(re *syntax.Regexp) int {
+	sum := 0
+	switch re.Op {
+	case syntax.OpLiteral:
+		return len(re.Rune)
+	case syntax.OpCapture, syntax.OpPlus:
+		return countLiterals(re.Sub[0])
+	case syntax.OpRepeat:
+		return re.Min * countLiterals(re.Sub[0])
+	case syntax.OpConcat:
+		for _, s := range re.Sub {
+			sum += countLiterals(s)
+		}
+	case syntax.OpAlternate:
+		sum = countLiterals(re.Sub[0])
+		for _, s := range re.Sub[1:] {
+			sum = min(sum, countLiterals(s))
+		}
+	}
+	return sum
+}

@@ -1,0 +1,115 @@
+// Package process is what the stages of one process share: the lease table,
+// the log types, the metrics, and the health that the Unix socket shows.
+//
+// # Promises
+//
+//   - There is one lease table for all inputs, filters and outputs of a process,
+//     so a verdict is a method call.
+//   - Health names what is wrong and what to do, for as long as it is wrong.
+package process
+
+import (
+	"cmp"
+	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/fluent-siem/fluent-siem/filters/logtype"
+	"github.com/fluent-siem/fluent-siem/internal/lease"
+)
+
+// Process is shared by the stages. Its fields do not change after New.
+type Process struct {
+	// Leases has the books of everything that was read.
+	Leases *lease.Table
+	// LogTypes are the log types in use; the first stage that names a
+	// logtypes_dir loads it.
+	LogTypes *logtype.Registry
+	// Metrics is what /metrics shows.
+	Metrics *prometheus.Registry
+	// Stopping is set while the host has paused the inputs, which is how a
+	// shutdown begins: outputs then answer soon instead of waiting long.
+	Stopping atomic.Bool
+	// Filtered counts the buffers that a filter has finished. An input that
+	// appends to the host waits for it, so that the host's engine can rest.
+	Filtered atomic.Uint64
+
+	level  slog.LevelVar
+	mu     sync.Mutex
+	health map[string]string
+	served map[string]*server
+}
+
+// New returns a Process with nothing in it, for one pipeline or one test.
+func New() *Process {
+	types, err := logtype.NewRegistry()
+	if err != nil {
+		// The shipped types are compiled in, and a test loads them: they parse.
+		panic("shipped log types: " + err.Error())
+	}
+	p := &Process{
+		Leases:   lease.NewTable(),
+		LogTypes: types,
+		Metrics:  prometheus.NewRegistry(),
+		health:   map[string]string{},
+		served:   map[string]*server{},
+	}
+	p.Metrics.MustRegister(leaseCollector{p.Leases})
+	return p
+}
+
+// Shared returns the one Process that all plugins of this operating system
+// process use.
+var Shared = sync.OnceValue(New)
+
+// Level is the level from which log lines are written; the socket changes it.
+func (p *Process) Level() *slog.LevelVar { return &p.level }
+
+// SetHealth says what is wrong with a component, and what to do; "" when it is
+// fine again.
+func (p *Process) SetHealth(component, problem string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if problem == "" {
+		delete(p.health, component)
+		return
+	}
+	p.health[component] = problem
+}
+
+// Problem is what is wrong with a component.
+type Problem struct {
+	Component string `json:"component"`
+	Problem   string `json:"problem"`
+}
+
+// Health lists what is wrong, sorted by component; empty when all is well.
+func (p *Process) Health() []Problem {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	all := []Problem{}
+	for c, text := range p.health {
+		all = append(all, Problem{c, text})
+	}
+	slices.SortFunc(all, func(a, b Problem) int { return cmp.Compare(a.Component, b.Component) })
+	return all
+}
+
+// Register registers a collector, or returns the one that an earlier instance
+// of the same stage registered.
+func Register[C prometheus.Collector](p *Process, c C) C {
+	err := p.Metrics.Register(c)
+	if err == nil {
+		return c
+	}
+	if are, ok := err.(prometheus.AlreadyRegisteredError); ok {
+		if old, ok := are.ExistingCollector.(C); ok {
+			return old
+		}
+	}
+	slog.Error("metric not registered; it will not be shown", "error", err)
+	return c
+}
