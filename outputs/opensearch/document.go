@@ -1,0 +1,167 @@
+package opensearch
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/binary"
+	"time"
+
+	"github.com/tinylib/msgp/msgp"
+
+	"github.com/fluent-siem/fluent-siem/internal/event"
+	"github.com/fluent-siem/fluent-siem/internal/lease"
+)
+
+// maxID is how long an id may be, in bytes; OpenSearch refuses a whole request
+// for one that is longer.
+const maxID = 512
+
+// documents renders events as the lines of a bulk request.
+type documents struct {
+	index    []byte // for events that name none
+	ids      bool   // false: the collection refuses ids
+	generate bool   // make ids for documents that have none
+	series   [12]byte
+}
+
+// add appends ev, the n-th event of its chunk, to b: as an item, or as a
+// refusal if no document can be made of it.
+func (d *documents) add(b *bulk, ev *event.Event, n int32, o *lease.Object) {
+	it := item{ordinal: n, record: ev.Origin.Record, size: ev.Origin.Size, object: o, line: int32(len(b.lines))}
+	if ev.Target.Op == event.OpUnreadable {
+		d.refuse(b, ev, it, lease.Unreadable, "unreadable", string(ev.Target.Reason))
+		return
+	}
+	index := ev.Target.Index
+	if len(index) == 0 {
+		index = d.index
+	}
+	if len(ev.Target.ID) > maxID {
+		d.refuse(b, ev, it, lease.DeadLettered, "id_too_long", "the id has more than 512 bytes")
+		return
+	}
+	it.create = ev.Target.Op == event.OpCreate && d.ids
+	out := b.lines
+	if it.create {
+		out = append(out, `{"create":{"_index":`...)
+	} else {
+		out = append(out, `{"index":{"_index":`...)
+	}
+	out = event.AppendJSONString(out, index)
+	switch {
+	case !d.ids:
+	case ev.Target.ID != nil:
+		out = append(out, `,"_id":`...)
+		out = event.AppendJSONString(out, ev.Target.ID)
+	case d.generate:
+		out = append(out, `,"_id":"`...)
+		out = d.appendID(out, n)
+		out = append(out, '"')
+	}
+	out = append(out, "}}\n"...)
+	it.doc = int32(len(out))
+	out, err := appendDocument(out, ev)
+	if err != "" {
+		b.lines = out[:it.line]
+		d.refuse(b, ev, it, lease.DeadLettered, "no_document", err)
+		return
+	}
+	b.lines = append(out, '\n')
+	it.end = int32(len(b.lines))
+	b.items = append(b.items, it)
+}
+
+// appendID makes an id from the chunk's series and the event's place, so the
+// same event has the same id however often its chunk is sent.
+func (d *documents) appendID(dst []byte, n int32) []byte {
+	var raw [15]byte
+	copy(raw[:], d.series[:])
+	raw[12], raw[13], raw[14] = byte(n>>16), byte(n>>8), byte(n)
+	return base64.RawURLEncoding.AppendEncode(dst, raw[:])
+}
+
+// appendDocument appends the document of an event on one line; problem says
+// why there is none.
+func appendDocument(dst []byte, ev *event.Event) (out []byte, problem string) {
+	from := len(dst)
+	if doc, ok := ev.Document(); ok {
+		out = append(dst, doc...)
+		if bytes.IndexByte(doc, '\n') >= 0 { // in valid JSON only between tokens
+			oneLine(out[from:])
+		}
+		if len(doc) < 2 || doc[0] != '{' {
+			return dst, "the finished document is no JSON object"
+		}
+		return out, ""
+	}
+	if !isMap(ev.Record) {
+		return dst, "the record is no map"
+	}
+	if !ev.HasTarget && !hasKey(ev.Record, "@timestamp") {
+		out = append(dst, `{"@timestamp":"`...)
+		out = ev.Time.UTC().AppendFormat(out, time.RFC3339Nano)
+		out = append(out, `",`...)
+		from = len(out) - 1
+		out, _, err := event.AppendJSON(out[:from], ev.Record)
+		if err != nil {
+			return dst, "the record is no valid msgpack: " + err.Error()
+		}
+		if len(out) == from+len("{}") {
+			return append(out[:from], '}'), ""
+		}
+		out[from] = ',' // in place of the record's brace
+		return out, ""
+	}
+	out, _, err := event.AppendJSON(dst, ev.Record)
+	if err != nil {
+		return dst, "the record is no valid msgpack: " + err.Error()
+	}
+	return out, ""
+}
+
+func oneLine(doc []byte) {
+	for i, c := range doc {
+		if c == '\n' || c == '\r' {
+			doc[i] = ' '
+		}
+	}
+}
+
+func isMap(b []byte) bool {
+	return len(b) > 0 && (b[0]&0xf0 == 0x80 || b[0] == 0xde || b[0] == 0xdf)
+}
+
+// hasKey reports whether a msgpack map has a key.
+func hasKey(b []byte, key string) bool {
+	n, b, err := msgp.ReadMapHeaderBytes(b)
+	for ; err == nil && n > 0; n-- {
+		if k, _, err := msgp.ReadStringZC(b); err == nil && string(k) == key {
+			return true
+		}
+		if b, err = msgp.Skip(b); err == nil {
+			b, err = msgp.Skip(b)
+		}
+	}
+	return false
+}
+
+// refuse makes a dead letter of an event that becomes no document. It copies:
+// the chunk is gone when the letter is written.
+func (d *documents) refuse(b *bulk, ev *event.Event, it item, final lease.Outcome, class, reason string) {
+	l := letter{Class: class, Reason: reason, Index: string(ev.Target.Index), ID: string(ev.Target.ID)}
+	if text, ok := ev.Message(); ok {
+		l.Message = string(text)
+	} else if doc, _, err := event.AppendJSON(nil, ev.Record); err == nil {
+		l.setDocument(doc)
+	} else {
+		l.Msgpack = append([]byte(nil), ev.Raw...)
+	}
+	b.refused = append(b.refused, refusal{item: it, letter: l, final: final})
+}
+
+// newSeries turns random bits into the common part of ids.
+func newSeries(hi uint64, lo uint32) (s [12]byte) {
+	binary.BigEndian.PutUint64(s[:], hi)
+	binary.BigEndian.PutUint32(s[8:], lo)
+	return s
+}

@@ -1,0 +1,252 @@
+package opensearch
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/fluent-siem/fluent-siem/internal/event"
+	"github.com/fluent-siem/fluent-siem/internal/lease"
+)
+
+var (
+	errStopping = errors.New("the host is stopping")
+	errPatience = errors.New("patience is over")
+)
+
+// job is one call of Write.
+type job struct {
+	w      *Writer
+	tag    string
+	ctx    context.Context // of all requests; ends when the host stops
+	cancel context.CancelCauseFunc
+	start  time.Time
+	memory memory // of an earlier call with the same chunk
+	docs   documents
+	timer  *time.Timer
+
+	mu       sync.Mutex
+	ended    bool
+	touched  time.Time
+	objects  []*lease.Object // those that wait for documents of the chunk
+	open     marks           // events that have no verdict at the end
+	unsure   marks           // those of them that may be stored
+	waiting  int
+	total    int
+	lastWord string // why
+}
+
+const (
+	tickEvery  = 250 * time.Millisecond
+	touchEvery = 5 * time.Second
+)
+
+func (w *Writer) begin(ctx context.Context, tag string, chunk []byte) *job {
+	j := &job{w: w, tag: tag, start: time.Now()}
+	j.touched = j.start
+	j.ctx, j.cancel = context.WithCancelCause(ctx)
+	j.memory = w.memo.take(chunk)
+	if !j.memory.known { // first time
+		j.memory.series = newSeries(rand.Uint64(), rand.Uint32())
+	}
+	j.docs = documents{
+		index:    []byte(w.cfg.Index),
+		ids:      w.cfg.Collection != "timeseries",
+		generate: w.cfg.GenerateIDs,
+		series:   j.memory.series,
+	}
+	j.mu.Lock()
+	j.timer = time.AfterFunc(tickEvery, j.tick)
+	j.mu.Unlock()
+	return j
+}
+
+func (j *job) end() {
+	j.mu.Lock()
+	j.ended = true
+	j.timer.Stop()
+	j.mu.Unlock()
+	j.cancel(nil)
+}
+
+// tick tells the leases that somebody is at it, and ends requests when the
+// host stops.
+func (j *job) tick() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.ended {
+		return
+	}
+	now := time.Now()
+	if since, ok := j.w.stopping(); ok {
+		if j.start.After(since) {
+			since = j.start
+		}
+		if now.Sub(since) >= j.w.cfg.StopPatience {
+			j.cancel(errStopping)
+		}
+	}
+	if now.Sub(j.touched) >= touchEvery {
+		j.touched = now
+		for _, o := range j.objects {
+			o.Touch()
+		}
+	}
+	j.timer.Reset(tickEvery)
+}
+
+// pause waits for d. It reports false, at once, when patience does not reach
+// that far.
+func (j *job) pause(d time.Duration, patience time.Duration) bool {
+	left := time.Until(j.start.Add(patience))
+	if since, ok := j.w.stopping(); ok {
+		left = min(left, time.Until(since.Add(j.w.cfg.StopPatience)))
+	}
+	if d > left {
+		return false
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-j.ctx.Done():
+		return false
+	}
+}
+
+// run decodes the chunk and delivers it, in one bulk or several.
+func (j *job) run(chunk []byte) error {
+	var (
+		wg     sync.WaitGroup
+		b      *bulk
+		obj    *lease.Object
+		last   uint64
+		n      int32
+		gaveUp bool // patience ended before there was room for another bulk
+	)
+	for rest := chunk; len(rest) > 0; n++ {
+		ev, next, err := event.Next(rest)
+		if err != nil {
+			j.loseTail(rest, n, err)
+			break
+		}
+		rest = next
+		if ev.Group || !j.memory.wants(n) {
+			continue
+		}
+		if !ev.HasOrigin {
+			obj, last = nil, 0
+		} else if ev.Origin.Object != last {
+			last = ev.Origin.Object
+			if obj = j.w.p.Leases.Object(last); obj != nil {
+				j.watch(obj)
+			}
+		}
+		if obj != nil && obj.Judged(ev.Origin.Record) {
+			continue
+		}
+		j.total++
+		if !gaveUp && b == nil {
+			b = j.newBulk()
+			gaveUp = b == nil
+		}
+		if gaveUp {
+			j.leaveOpen(n, false, errPatience.Error())
+			continue
+		}
+		j.docs.add(b, &ev, n, obj)
+		if k := len(b.items); k > 0 && b.items[k-1].ordinal == n {
+			b.items[k-1].unsure = j.memory.unsure.has(n)
+		}
+		if int64(len(b.lines)) < j.w.size.Load() {
+			continue
+		}
+		full, tooMuch := b, b.cutLast(j.w.size.Load())
+		wg.Go(func() { j.deliver(full) })
+		if b = nil; tooMuch != nil {
+			if b = j.newBulk(); b == nil {
+				gaveUp = true
+				j.leaveOpen(n, tooMuch.items[0].unsure, errPatience.Error())
+				continue
+			}
+			b.take(tooMuch)
+		}
+	}
+	if b != nil {
+		j.deliver(b) // on this goroutine: most chunks are one request
+	}
+	wg.Wait()
+	if j.waiting == 0 {
+		return nil
+	}
+	j.memory.open, j.memory.unsure, j.memory.known = j.open, j.unsure, true
+	j.w.memo.put(chunk, j.memory)
+	return &RetryError{Waiting: j.waiting, Total: j.total, Reason: j.lastWord}
+}
+
+// newBulk waits for room; nil when patience or the host's ends first.
+func (j *job) newBulk() *bulk {
+	ctx, cancel := context.WithDeadline(j.ctx, j.start.Add(j.w.cfg.Patience))
+	defer cancel()
+	select {
+	case j.w.slots <- struct{}{}:
+		return getBulk()
+	case <-ctx.Done():
+		return nil
+	}
+}
+
+// deliver sees to it that every item of b has a verdict or is left open, and
+// gives b back.
+func (j *job) deliver(b *bulk) {
+	if len(b.items) > 0 {
+		j.send(b, b.all())
+	}
+	if len(b.refused) > 0 {
+		j.bury(b)
+	}
+	b.release()
+	<-j.w.slots
+}
+
+// watch makes tick touch o.
+func (j *job) watch(o *lease.Object) {
+	o.Touch()
+	j.mu.Lock()
+	j.objects = append(j.objects, o)
+	j.mu.Unlock()
+}
+
+// leaveOpen notes that the n-th event has no verdict.
+func (j *job) leaveOpen(n int32, unsure bool, why string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.open.add(n)
+	if unsure {
+		j.unsure.add(n)
+	}
+	j.waiting++
+	j.lastWord = why
+}
+
+// loseTail keeps what cannot be decoded any more as one dead letter. Its
+// records get no verdict: their notification will come back.
+func (j *job) loseTail(rest []byte, n int32, err error) {
+	if !j.memory.wants(n) {
+		return
+	}
+	j.total++
+	l := letter{Class: "broken_chunk", Reason: "the rest of the chunk cannot be read: " + err.Error(), Msgpack: rest}
+	j.address(&l, item{}, lease.DeadLettered)
+	if err := j.w.letters.write([]letter{l}); err != nil {
+		j.w.lettersFail(err)
+		j.leaveOpen(n, false, "dead letters cannot be written: "+err.Error())
+		return
+	}
+	j.w.metrics.documents.WithLabelValues(Rejected.String(), l.Class).Inc()
+	j.w.log.Error("a chunk is damaged: its rest is kept as a dead letter; records that came from S3 will be loaded again when their notification comes back",
+		"tag", j.tag, "bytes", len(rest), "after_events", n, "error", err)
+}

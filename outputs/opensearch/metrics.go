@@ -1,0 +1,47 @@
+package opensearch
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/fluent-siem/fluent-siem/internal/process"
+)
+
+// metrics are shared by all outputs of a process.
+type metrics struct {
+	documents *prometheus.CounterVec // by verdict and class
+	requests  *prometheus.CounterVec // by status
+	retries   prometheus.Counter
+	seconds   prometheus.Histogram
+	raw, sent prometheus.Counter
+	inFlight  prometheus.Gauge
+	limit     prometheus.Gauge
+	held      prometheus.Gauge
+	unwritten prometheus.Counter
+}
+
+func newMetrics(p *process.Process) *metrics {
+	counter := func(name, help string) prometheus.Counter {
+		return process.Register(p, prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help}))
+	}
+	gauge := func(name, help string) prometheus.Gauge {
+		return process.Register(p, prometheus.NewGauge(prometheus.GaugeOpts{Name: name, Help: help}))
+	}
+	vector := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return process.Register(p, prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels))
+	}
+	return &metrics{
+		documents: vector("siem_output_documents_total",
+			"Documents by verdict and reason. Only stored, duplicate, dead-lettered and unreadable are final.", "verdict", "reason"),
+		requests: vector("siem_output_requests_total",
+			"Bulk requests by HTTP status, or by what went wrong where none came.", "status"),
+		retries: counter("siem_output_retries_total", "Documents sent once more."),
+		seconds: process.Register(p, prometheus.NewHistogram(prometheus.HistogramOpts{Name: "siem_output_request_seconds",
+			Help: "How long bulk requests take.", Buckets: prometheus.ExponentialBuckets(0.01, 2.5, 10)})),
+		raw:       counter("siem_output_raw_bytes_total", "Bytes of bulk bodies before compression."),
+		sent:      counter("siem_output_sent_bytes_total", "Bytes of bulk bodies as sent."),
+		inFlight:  gauge("siem_output_requests_in_flight", "Bulk requests that wait for an answer."),
+		limit:     gauge("siem_output_requests_limit", "How many bulk requests may be in flight, as adapted to the cluster."),
+		held:      gauge("siem_output_held_documents", "Documents that wait until something is repaired, in chunks being worked on."),
+		unwritten: counter("siem_output_dead_letter_errors_total", "Dead letters that could not be written; their documents are kept."),
+	}
+}
