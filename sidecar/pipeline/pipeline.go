@@ -94,7 +94,7 @@ func New(file *hostconfig.File, kit Kit, opts ...Option) (*Pipeline, error) {
 	b := builder{file: file, kit: kit, p: p}
 	b.build()
 	if err := file.Fail(b.problems); err != nil {
-		p.close()
+		p.Close()
 		return nil, err
 	}
 	for _, w := range b.warnings {
@@ -138,7 +138,7 @@ func (p *Pipeline) Run(ctx context.Context) error {
 	if !within(2*time.Second, workers.Wait) {
 		p.log.Error("an output does not return from its call, which is a bug in it; it is left behind")
 	}
-	p.close()
+	p.Close()
 	p.log.Info("pipeline stopped", "after", time.Since(began).Round(time.Millisecond))
 	return err
 }
@@ -230,7 +230,8 @@ func (p *Pipeline) hurry() {
 	}
 }
 
-func (p *Pipeline) close() {
+// Close closes the stages of a pipeline that never ran; Run does it by itself.
+func (p *Pipeline) Close() {
 	for _, f := range p.filters {
 		f.stage.Close()
 	}

@@ -1,147 +1,16 @@
 package pipeline
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/fluent-siem/fluent-siem/internal/event"
-	"github.com/fluent-siem/fluent-siem/internal/settings"
-	"github.com/fluent-siem/fluent-siem/sidecar/hostconfig"
 )
-
-// fakeInput does what its test says.
-type fakeInput func(ctx context.Context, sink Sink) error
-
-func (f fakeInput) Run(ctx context.Context, sink Sink) error { return f(ctx, sink) }
-
-// fakeFilter maps the buffer of a tag.
-type fakeFilter func(tag string, in []byte) ([]byte, bool)
-
-func (f fakeFilter) Process(dst []byte, tag string, in []byte) ([]byte, bool) {
-	out, changed := f(tag, in)
-	return append(dst, out...), changed
-}
-func (f fakeFilter) Close() {}
-
-// fakeOutput remembers what it took, after asking try.
-type fakeOutput struct {
-	try func(tag string, chunk []byte) error // nil: takes everything
-
-	mu     sync.Mutex
-	took   []string // tag and the records' messages
-	calls  []time.Duration
-	bytes  int
-	began  time.Time
-	closed bool
-}
-
-func (o *fakeOutput) Write(ctx context.Context, tag string, chunk []byte) error {
-	o.mu.Lock()
-	if o.began.IsZero() {
-		o.began = time.Now()
-	}
-	o.calls = append(o.calls, time.Since(o.began))
-	o.mu.Unlock()
-	if o.try != nil {
-		if err := o.try(tag, chunk); err != nil {
-			return err
-		}
-	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.took = append(o.took, tag+":"+messages(chunk))
-	o.bytes += len(chunk)
-	return nil
-}
-
-func (o *fakeOutput) Close() error {
-	o.closed = true
-	return nil
-}
-
-func messages(chunk []byte) string {
-	var list []string
-	_ = each(chunk, func(e event.Event) error {
-		m, _ := e.Message()
-		list = append(list, string(m))
-		return nil
-	})
-	return strings.Join(list, ",")
-}
-
-func record(text string) []byte {
-	return event.AppendRecord(nil, time.Unix(1718409600, 5e8), event.Origin{Object: 1, Record: 1, Size: int64(len(text))}, []byte(text))
-}
-
-// say appends records one by one and waits for the end.
-func say(tag string, texts ...string) fakeInput {
-	return func(ctx context.Context, sink Sink) error {
-		for _, text := range texts {
-			if err := sink.Append(ctx, tag, 1, record(text)); err != nil {
-				return err
-			}
-		}
-		<-ctx.Done()
-		return nil
-	}
-}
-
-// kit of stages that exist already; section names choose among them.
-func kit(inputs map[string]Input, filters map[string]Filter, outputs map[string]Output) Kit {
-	k := Plain(io.Discard)
-	for name, s := range inputs {
-		k.Inputs[name] = Plugin[Input]{Acknowledges: true, Keys: []string{"acknowledge", "queue_url"}, Make: func(func(string) string) (Input, error) { return s, nil }}
-	}
-	for name, s := range filters {
-		k.Filters[name] = Plugin[Filter]{Make: func(func(string) string) (Filter, error) { return s, nil }}
-	}
-	for name, s := range outputs {
-		k.Outputs[name] = Plugin[Output]{Acknowledges: true, Make: func(func(string) string) (Output, error) { return s, nil }}
-	}
-	return k
-}
-
-// read parses a YAML text.
-func read(t *testing.T, text string) *hostconfig.File {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "p.yaml")
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	f, err := hostconfig.Read(path, os.LookupEnv)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return f
-}
-
-// start runs a pipeline in a synctest bubble; stop ends it.
-func start(t *testing.T, text string, k Kit, opts ...Option) (stop func() error) {
-	t.Helper()
-	p, err := New(read(t, text), k, append([]Option{WithLog(slog.New(slog.NewTextHandler(t.Output(), nil)))}, opts...)...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error)
-	go func() { done <- p.Run(ctx) }()
-	return func() error {
-		cancel()
-		return <-done
-	}
-}
 
 func upper(tag string, in []byte) ([]byte, bool) {
 	return record(strings.ToUpper(messages(in))), true
@@ -306,11 +175,13 @@ func TestAppendBlocksWhileMemBufLimitIsExceeded(t *testing.T) {
 		})
 		stop := start(t, "pipeline: {inputs: [{name: in, mem_buf_limit: 1MB}], outputs: [{name: out}]}", kit(map[string]Input{"in": in}, nil, map[string]Output{"out": out}))
 		time.Sleep(time.Hour)
+		synctest.Wait()
 		if appended != 10 {
 			t.Errorf("%d times 100 KiB were taken, want 10 with a limit of 1 MB", appended)
 		}
 		close(open)
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		if appended != 50 {
 			t.Errorf("%d of 50 were taken after the output had opened", appended)
 		}
@@ -447,75 +318,4 @@ func TestAPanicIsAnErrorOfThatCall(t *testing.T) {
 			t.Errorf("took %q", out.took)
 		}
 	})
-}
-
-func TestProblemsOfAConfigurationAreReportedTogether(t *testing.T) {
-	k := kit(map[string]Input{"s3_sqs": say("")}, nil, map[string]Output{"broken": nil})
-	k.Filters["ecs"] = Plugin[Filter]{Keys: []string{"geoip_dir"}, Make: func(func(string) string) (Filter, error) {
-		var bad settings.Problems
-		bad.Add("geoip_dir", "is bad")
-		bad.Add("document_id", "is missing")
-		return nil, fmt.Errorf("ecs filter:\n%w", bad.Err())
-	}}
-	_, err := New(read(t, `service: {flush: never, grace: -1}
-pipeline:
-  inputs:
-    - name: s3_sqs
-      tag: siem
-      que_url: x
-      storage.type: filesystem
-      mem_buf_limit: lots
-      retry_limt: 5
-    - name: s3sqs
-  filters:
-    - name: ecs
-      geoip_dir: x
-      match: "*"
-    - name: ecs
-  outputs:
-    - name: stdout
-      match_regex: "("
-      format: xml
-      workers: many
-      retry_limit: 0
-`), k)
-	for _, want := range []string{
-		`p.yaml:1:11: flush is "never"; write a number of seconds`,
-		`p.yaml:1:25: grace is "-1"`,
-		`p.yaml:6:7: s3_sqs has no setting que_url; did you mean queue_url?`,
-		`p.yaml:8:7: mem_buf_limit: "lots" is not an amount of bytes`,
-		`p.yaml:9:7: s3_sqs has no setting retry_limt; did you mean retry_limit?`,
-		`p.yaml:10:7: there is no input s3sqs here, only s3_sqs; did you mean s3_sqs?; others need Fluent Bit itself`,
-		`p.yaml:13:7: ecs: geoip_dir: is bad`,
-		`p.yaml:12:7: ecs: document_id: is missing`,
-		`p.yaml:15:7: this filter has no match`,
-		`p.yaml:18:7: match_regex is not a regular expression`,
-		`p.yaml:19:7: stdout: format: "xml" is not known here`,
-		`p.yaml:20:7: workers is "many"`,
-		`p.yaml:21:7: retry_limit is "0"`,
-	} {
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("missing %q in\n%v", want, err)
-		}
-	}
-	if err != nil && strings.Contains(err.Error(), "storage.type") {
-		t.Errorf("a key of the host was refused:\n%v", err)
-	}
-}
-
-func TestAcknowledgeIndexedWithoutAnOutputThatJudgesIsWarnedOf(t *testing.T) {
-	for _, c := range []struct {
-		acknowledge, output string
-		want                bool
-	}{{"", "stdout", true}, {"acknowledge: indexed", "stdout", true}, {"acknowledge: queued", "stdout", false}, {"", "bulk", false}} {
-		var log bytes.Buffer
-		_, err := New(read(t, "pipeline: {inputs: [{name: in, "+c.acknowledge+"}], outputs: [{name: "+c.output+"}]}"),
-			kit(map[string]Input{"in": say("")}, nil, map[string]Output{"bulk": &fakeOutput{}}), WithLog(slog.New(slog.NewTextHandler(&log, nil))))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := strings.Contains(log.String(), "no notification will ever be deleted"); got != c.want {
-			t.Errorf("%+v: warned %v\n%s", c, got, log.String())
-		}
-	}
 }
