@@ -1,8 +1,10 @@
 package enrich
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"iter"
 	"math/rand/v2"
 	"net/netip"
 	"runtime"
@@ -110,7 +112,8 @@ func tryTable(k *kind, data []byte) (t *table, err error) {
 }
 
 // Below verifiable bytes a database is checked in full, which takes
-// milliseconds; above it, that would take seconds at each start, so it is tried.
+// milliseconds; above it, that would take seconds at each start, so look-ups
+// are tried.
 const (
 	verifiable = 4 << 20
 	trials     = 4096
@@ -120,55 +123,52 @@ func (t *table) try() error {
 	if !t.kind.fits(t.Version.Type) {
 		return fmt.Errorf("it is a database of type %q, not one of %s", t.Version.Type, strings.Join(t.kind.types, ", "))
 	}
-	if t.Version.Size <= verifiable {
-		if err := t.db.Verify(); err != nil {
-			return err
-		}
+	networks := t.db.Networks()
+	if t.Version.Size > verifiable {
+		networks = t.sample()
+	} else if err := t.db.Verify(); err != nil {
+		return err
 	}
-	random := rand.New(rand.NewPCG(1, 2)) // the same addresses each time: a refusal can be repeated
-	found := 0
-	for i := range trials {
-		var a netip.Addr
-		if i%4 == 0 && t.db.Metadata.IPVersion == 6 {
-			var b [16]byte
-			for j := range b {
-				b[j] = byte(random.Uint32())
-			}
-			b[0] = 0x20 | b[0]&0x0f // 2000::/4, where the networks are
-			a = netip.AddrFrom16(b)
-		} else {
-			v := random.Uint32()
-			a = netip.AddrFrom4([4]byte{byte(v >> 24), byte(v >> 16), byte(v >> 8), byte(v)})
-		}
-		result := t.db.Lookup(a)
+	n := 0
+	for result := range networks {
 		if err := result.Err(); err != nil {
-			return fmt.Errorf("look-up of %v: %w", a, err)
+			return fmt.Errorf("look-up of %v: %w", result.Prefix(), err)
 		}
 		if !result.Found() {
 			continue
 		}
-		found++
 		if _, _, err := t.kind.decode(result); err != nil {
-			return fmt.Errorf("look-up of %v: %w", a, err)
+			return fmt.Errorf("look-up of %v: %w", result.Prefix(), err)
+		}
+		if n++; n == trials {
+			return nil
 		}
 	}
-	if found == 0 { // a test database: random addresses miss it
-		for result := range t.db.Networks() {
-			if err := result.Err(); err != nil {
-				return err
-			}
-			if _, _, err := t.kind.decode(result); err != nil {
-				return err
-			}
-			if found++; found == trials {
-				break
-			}
-		}
-	}
-	if found == 0 {
-		return errors.New("it knows no network at all")
+	if n == 0 {
+		return errors.New("it knows no network")
 	}
 	return nil
+}
+
+// sample looks up addresses from all over the database. They are the same each
+// time: a refusal can be repeated.
+func (t *table) sample() iter.Seq[maxminddb.Result] {
+	return func(yield func(maxminddb.Result) bool) {
+		random := rand.New(rand.NewPCG(1, 2))
+		for i := range 8 * trials {
+			var b [16]byte
+			binary.BigEndian.PutUint64(b[:8], random.Uint64())
+			binary.BigEndian.PutUint64(b[8:], random.Uint64())
+			a := netip.AddrFrom4([4]byte(b[:4]))
+			if i%4 == 0 && t.db.Metadata.IPVersion == 6 {
+				b[0] = 0x20 | b[0]&0x0f // 2000::/4, where the networks are
+				a = netip.AddrFrom16(b)
+			}
+			if !yield(t.db.Lookup(a)) {
+				return
+			}
+		}
+	}
 }
 
 func (k *kind) fits(databaseType string) bool {
