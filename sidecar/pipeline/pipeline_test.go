@@ -71,6 +71,30 @@ pipeline:
 	})
 }
 
+// prefix puts a record before what it gets, writing while it reads.
+type prefix string
+
+func (p prefix) Process(dst []byte, tag string, in []byte) ([]byte, bool) {
+	return append(append(dst, record(string(p))...), in...), true
+}
+func (prefix) Close() {}
+
+func TestFiltersNeverWriteWhereTheyRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		out := &fakeOutput{}
+		same := fakeFilter(func(string, []byte) ([]byte, bool) { return nil, false })
+		stop := start(t, "pipeline: {inputs: [{name: in, tag: t}], filters: [{name: a, match: t}, {name: same, match: t}, {name: b, match: t}, {name: c, match: t}], outputs: [{name: out}]}",
+			kit(map[string]Input{"in": say("", "one")}, map[string]Filter{"a": prefix("a"), "b": prefix("longer b"), "c": prefix("c"), "same": same}, map[string]Output{"out": out}))
+		synctest.Wait()
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+		if !slices.Equal(out.took, []string{"t:c,longer b,a,one"}) {
+			t.Errorf("took %q", out.took)
+		}
+	})
+}
+
 func TestChunksAreAtMostTwoMegabytes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		largest, total := 0, 0

@@ -128,11 +128,13 @@ func (r *route) Append(ctx context.Context, tag string, _ int, buf []byte) error
 	l := r.lane(tag)
 	spare := scratch.Get().(*[2][]byte)
 	defer scratch.Put(spare)
-	for i, f := range l.filters {
+	free := 0 // the spare buffer that buf is not in
+	for _, f := range l.filters {
 		err := guard("filter "+f.name, func() error {
-			out, changed := f.stage.Process(spare[i%2][:0], tag, buf)
+			out, changed := f.stage.Process(spare[free][:0], tag, buf)
 			if changed {
-				buf, spare[i%2] = out, out
+				buf, spare[free] = out, out
+				free = 1 - free
 			}
 			return nil
 		})
