@@ -1,0 +1,130 @@
+package e2e
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fluent-siem/fluent-siem/test/corpus"
+	"github.com/fluent-siem/fluent-siem/test/rig"
+	"github.com/fluent-siem/fluent-siem/test/services/faultproxy"
+)
+
+// deadLetters are the lines in the output's folder.
+func (a *arena) deadLetters() (lines []string) {
+	a.Helper()
+	a.must(filepath.WalkDir(a.setup.DeadLetters(), func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		for line := range strings.Lines(string(b)) {
+			lines = append(lines, strings.TrimSpace(line))
+		}
+		return err
+	}))
+	return lines
+}
+
+// unmappable makes an object of n records of which one cannot be stored: its
+// requestParameters.size is no number, as the index demands.
+func unmappable(first, n, bad int) corpus.Object {
+	o := corpus.CloudTrail.Object(first, n)
+	lines := bytes.SplitAfter(corpus.CloudTrail.Text(first, n), []byte("\n"))
+	for i, line := range lines {
+		if k, ok := corpus.CloudTrail.Number(string(line)); ok && k == bad {
+			lines[i] = bytes.Replace(line, []byte(`"bucketName":"invoices"`), []byte(`"size":"not a number"`), 1)
+		}
+	}
+	o.Body = corpus.Gzip(bytes.Join(lines, nil))
+	return o
+}
+
+// TestNothingIsLostToABadCluster: half the items are answered with 429, then
+// the cluster refuses connections for 30 s, and one record in 10,000 cannot be
+// mapped. That one becomes a dead letter; all others are stored once.
+func TestNothingIsLostToABadCluster(t *testing.T) {
+	inEach(t, func(t *testing.T, h rig.Host) {
+		t.Parallel()
+		a := arrange(t)
+		proxy := a.proxied(faultproxy.Faults{Busy: 0.5})
+		const n, size, bad = 10_000, 500, 7_777
+		for first := 0; first < n; first += size {
+			o := corpus.CloudTrail.Object(first, size)
+			if first <= bad && bad < first+size {
+				o = unmappable(first, size, bad)
+			}
+			a.put(o)
+		}
+		p := a.start(h)
+		a.must(p.Await(t.Context(), func() error {
+			if c := proxy.Counts(); c.Items > 0 && c.Refused > 0 {
+				return nil
+			}
+			return errNothingYet
+		}))
+		proxy.Down()
+		for down := time.Now(); time.Since(down) < 30*time.Second; time.Sleep(time.Second) { // the fault itself
+			began := time.Now()
+			if _, err := p.Metrics(t.Context()); err != nil || time.Since(began) > 2*time.Second {
+				t.Errorf("metrics while the cluster is down: %v after %v", err, time.Since(began))
+			}
+		}
+		a.must(proxy.Up())
+		a.drained(p, 3*time.Minute)
+		a.stop(p, 15*time.Second)
+		a.once(a.stored(), corpus.CloudTrail, 0, n, bad)
+		letters := a.deadLetters()
+		if len(letters) != 1 || !strings.Contains(letters[0], "not a number") || !strings.Contains(letters[0], a.bucket) {
+			t.Errorf("%d dead letters, want the one of record %d: %.2000s", len(letters), bad, strings.Join(letters, "\n"))
+		}
+		t.Logf("%+v", proxy.Counts())
+	})
+}
+
+// TestStopsWithinGraceUnderLoad: while the pipeline has all it can do and the
+// cluster is slow, metrics answer, SIGTERM ends the process within grace, and
+// the next one loads what is left: nothing is lost or doubled.
+func TestStopsWithinGraceUnderLoad(t *testing.T) {
+	inEach(t, func(t *testing.T, h rig.Host) {
+		a := arrange(t)
+		proxy := a.proxied(faultproxy.Faults{Delay: 300 * time.Millisecond})
+		const n, size, grace = 60_000, 3_000, 10
+		for first := 0; first < n; first += size {
+			a.put(corpus.VPCFlow.Object(first, size))
+		}
+		p := a.start(h)
+		a.must(p.Await(t.Context(), func() error {
+			if proxy.Counts().Items > 0 {
+				return nil
+			}
+			return errNothingYet
+		}))
+		for range 10 {
+			began := time.Now()
+			if _, err := p.Metrics(t.Context()); err != nil || time.Since(began) > 2*time.Second {
+				t.Errorf("metrics under load: %v after %v", err, time.Since(began))
+			}
+		}
+		if a.aws.Queue(queue).Stats().Empty() {
+			t.Error("it was done already: no load when it is stopped")
+		}
+		// Fluent Bit looks at its clock once a second, and ends a second after its tasks.
+		if took := a.stop(p, (grace+15)*time.Second); took > (grace+3)*time.Second {
+			t.Errorf("SIGTERM took %v with a grace of %d s", took, grace)
+		} else {
+			t.Logf("stopped within %v", took)
+		}
+		if a.aws.Queue(queue).Stats().Empty() {
+			t.Error("the queue is empty: nothing was left to show")
+		}
+		proxy.Set(faultproxy.Faults{})
+		p = a.start(h)
+		a.drained(p, 2*time.Minute)
+		a.stop(p, 15*time.Second)
+		a.once(a.stored(), corpus.VPCFlow, 0, n)
+	})
+}

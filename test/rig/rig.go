@@ -1,0 +1,131 @@
+// Package rig runs the pipeline as an operator does: as a process of its own
+// with a configuration file, inside Fluent Bit, inside the test host, or by
+// `fluent-siem pipeline`; and it asks OpenSearch what arrived.
+//
+// # Promises
+//
+//   - All hosts get the same configuration, so the same test runs in each.
+//   - A process started here does not outlive [Process.Kill] or [Process.Stop].
+//   - What a process wrote is kept in its folder, and is part of every error.
+package rig
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Host is a program that runs the pipeline.
+type Host struct {
+	Name    string // fluent-siem, test-host or fluent-bit
+	Program string // path
+	Version string // of Fluent Bit, else ""
+	plugins []string
+	filter  string // the name of our filter there
+	args    func(config string) []string
+}
+
+// Pipeline is `fluent-siem pipeline`.
+func Pipeline(root string) Host {
+	return Host{
+		Name: "fluent-siem", Program: filepath.Join(root, "build/fluent-siem"), filter: "ecs",
+		args: func(config string) []string { return []string{"pipeline", "-c", config} },
+	}
+}
+
+// TestHost is the C program of test/host, which loads our libraries as Fluent Bit does.
+func TestHost(root string) Host {
+	return Host{
+		Name: "test-host", Program: filepath.Join(root, "build/test-host"), filter: "ecs", plugins: libraries(root, "ecs"),
+		args: func(config string) []string { return []string{"-c", config} },
+	}
+}
+
+// ErrNoFluentBit is why [FluentBit] has none.
+var ErrNoFluentBit = errors.New("no fluent-bit on PATH, and FLUENT_BIT names none")
+
+// FluentBit is a real Fluent Bit: the one named by FLUENT_BIT, or on PATH.
+func FluentBit(root string) (Host, error) {
+	program := os.Getenv("FLUENT_BIT")
+	if program == "" {
+		var err error
+		if program, err = exec.LookPath("fluent-bit"); err != nil {
+			return Host{}, ErrNoFluentBit
+		}
+	}
+	version, err := exec.Command(program, "--version").Output()
+	if err != nil {
+		return Host{}, fmt.Errorf("%s --version: %w", program, err)
+	}
+	first, _, _ := strings.Cut(string(version), "\n")
+	// It has a filter ecs of its own since 3.0, which wins; siem_ecs is ours by another name.
+	return Host{
+		Name: "fluent-bit", Program: program, Version: first, filter: "siem_ecs", plugins: libraries(root, "siem_ecs"),
+		args: func(config string) []string { return []string{"-c", config} },
+	}, nil
+}
+
+func libraries(root, filter string) []string {
+	var all []string
+	for _, name := range []string{"in_s3_sqs", "flb-filter_" + filter, "out_opensearch_bulk"} {
+		all = append(all, filepath.Join(root, "build", name+".so"))
+	}
+	return all
+}
+
+// Settings are keys and values of a section of the configuration.
+type Settings map[string]string
+
+// Setup is a pipeline from one queue to one cluster.
+type Setup struct {
+	Dir        string // holds everything: configuration, state, dead letters, what the process wrote
+	Endpoint   string // of S3 and SQS
+	QueueURL   string
+	OpenSearch string
+
+	Service, Input, Filter, Output Settings // more settings, or other values
+}
+
+// DeadLetters is the folder of the output's dead letters.
+func (s Setup) DeadLetters() string { return filepath.Join(s.Dir, "dead-letters") }
+
+// StateDir is the folder of the sockets.
+func (s Setup) StateDir() string { return filepath.Join(s.Dir, "state") }
+
+// Config writes the configuration for h and returns its path.
+func (s Setup) Config(h Host) (string, error) {
+	var b strings.Builder
+	b.WriteString("service:\n")
+	section(&b, "  ", Settings{"flush": "0.2", "grace": "10", "log_level": "info"}, s.Service)
+	if len(h.plugins) > 0 {
+		b.WriteString("plugins:\n")
+		for _, p := range h.plugins {
+			fmt.Fprintf(&b, "  - %s\n", p)
+		}
+	}
+	b.WriteString("pipeline:\n  inputs:\n    - name: s3_sqs\n")
+	section(&b, "      ", Settings{
+		"tag": "siem", "queue_url": s.QueueURL, "region": "us-east-1", "endpoint": s.Endpoint, "state_dir": s.StateDir(), "memory_limit": "64MB",
+	}, s.Input)
+	fmt.Fprintf(&b, "  filters:\n    - name: %s\n", h.filter)
+	section(&b, "      ", Settings{"match": "siem*"}, s.Filter)
+	b.WriteString("  outputs:\n    - name: opensearch_bulk\n")
+	section(&b, "      ", Settings{
+		"match": "siem*", "workers": "2", "retry_limit": "no_limits", "endpoint": s.OpenSearch, "auth": "none", "dead_letters": s.DeadLetters(),
+	}, s.Output)
+	path := filepath.Join(s.Dir, h.Name+".yaml")
+	return path, os.WriteFile(path, []byte(b.String()), 0o644)
+}
+
+func section(b *strings.Builder, indent string, base, more Settings) {
+	all := maps.Clone(base)
+	maps.Copy(all, more)
+	for _, key := range slices.Sorted(maps.Keys(all)) {
+		fmt.Fprintf(b, "%s%s: %s\n", indent, key, all[key])
+	}
+}
