@@ -121,7 +121,7 @@ func make1[S any](b *builder, s hostconfig.Section, plugins map[string]Plugin[S]
 	}
 	var stage S
 	err := guard(s.Kind+" "+name, func() (err error) {
-		stage, err = plugin.Make(s.Get)
+		stage, err = plugin.Make(s.Get, Host{Grace: b.p.service.grace})
 		return err
 	})
 	if err == nil && !unknown {

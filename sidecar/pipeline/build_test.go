@@ -12,7 +12,7 @@ import (
 
 func TestProblemsOfAConfigurationAreReportedTogether(t *testing.T) {
 	k := kit(map[string]Input{"s3_sqs": say("")}, nil, map[string]Output{"broken": nil})
-	k.Filters["ecs"] = Plugin[Filter]{Keys: []string{"geoip_dir"}, Make: func(func(string) string) (Filter, error) {
+	k.Filters["ecs"] = Plugin[Filter]{Keys: []string{"geoip_dir"}, Make: func(func(string) string, Host) (Filter, error) {
 		var bad settings.Problems
 		bad.Add("geoip_dir", "is bad")
 		bad.Add("document_id", "is missing")

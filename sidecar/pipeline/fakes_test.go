@@ -96,13 +96,13 @@ func say(tag string, texts ...string) fakeInput {
 func kit(inputs map[string]Input, filters map[string]Filter, outputs map[string]Output) Kit {
 	k := Plain(io.Discard)
 	for name, s := range inputs {
-		k.Inputs[name] = Plugin[Input]{Acknowledges: true, Keys: []string{"acknowledge", "queue_url"}, Make: func(func(string) string) (Input, error) { return s, nil }}
+		k.Inputs[name] = Plugin[Input]{Acknowledges: true, Keys: []string{"acknowledge", "queue_url"}, Make: func(func(string) string, Host) (Input, error) { return s, nil }}
 	}
 	for name, s := range filters {
-		k.Filters[name] = Plugin[Filter]{Make: func(func(string) string) (Filter, error) { return s, nil }}
+		k.Filters[name] = Plugin[Filter]{Make: func(func(string) string, Host) (Filter, error) { return s, nil }}
 	}
 	for name, s := range outputs {
-		k.Outputs[name] = Plugin[Output]{Acknowledges: true, Make: func(func(string) string) (Output, error) { return s, nil }}
+		k.Outputs[name] = Plugin[Output]{Acknowledges: true, Make: func(func(string) string, Host) (Output, error) { return s, nil }}
 	}
 	return k
 }

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"time"
 )
 
 // Sink takes events from an input.
@@ -50,8 +51,13 @@ type Plugin[Stage any] struct {
 	Keys []string
 	// Make makes a stage; get returns what its section says. Problems with
 	// settings are a [settings.Error], to be found at their line.
-	Make func(get func(key string) string) (Stage, error)
+	Make func(get func(key string) string, host Host) (Stage, error)
 	// Acknowledges tells of an output that it gives verdicts on leases, of an
 	// input that it waits for them unless its setting acknowledge says queued.
 	Acknowledges bool
+}
+
+// Host is what a plugin should know about the pipeline it runs in.
+type Host struct {
+	Grace time.Duration // how long a stop may take, for all stages together
 }

@@ -58,7 +58,6 @@ type Pipeline struct {
 type options struct {
 	log      *slog.Logger
 	stopping func(bool)
-	busy     func() bool
 	wait     func(attempt int) time.Duration
 }
 
@@ -71,10 +70,6 @@ func WithLog(l *slog.Logger) Option { return func(o *options) { o.log = l } }
 // WithStopping has f called with true when inputs begin to stop, so that
 // outputs do not wait long, and with false when the pipeline starts.
 func WithStopping(f func(bool)) Option { return func(o *options) { o.stopping = f } }
-
-// WithBusy makes a pipeline that stops wait, within grace, until f returns
-// false: until no lease is open.
-func WithBusy(f func() bool) Option { return func(o *options) { o.busy = f } }
 
 // WithRetryWait replaces Fluent Bit's back-off; attempt counts from 1.
 func WithRetryWait(f func(attempt int) time.Duration) Option {
@@ -143,23 +138,25 @@ func (p *Pipeline) Run(ctx context.Context) error {
 	return err
 }
 
-// drain stops the inputs and delivers what is on its way, all within grace.
+// drain stops the inputs and delivers what is on its way, all within grace. In
+// its first part inputs begin nothing new and may finish what they are at; in
+// the second they are stopped, and give their leases back.
 func (p *Pipeline) drain(stopInputs func(), readers *sync.WaitGroup) error {
 	if p.options.stopping != nil {
 		p.options.stopping(true)
 	}
-	grace := time.After(p.service.grace)
-	// Inputs give their leases back after this: it is work too, and must be done by the end of grace.
-	last := time.After(p.service.grace - min(p.service.grace/4, 5*time.Second))
+	grace := p.service.grace
+	end := time.After(grace)
+	second := time.After(max(grace/2, grace-10*time.Second))
 	for _, r := range p.routes {
 		r.pause()
 	}
-	for waiting := true; waiting && p.busy(); {
+	for first := true; first && p.busy(); {
 		p.flush()
 		p.hurry()
 		select {
-		case <-last:
-			waiting = false
+		case <-second:
+			first = false
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
@@ -173,13 +170,13 @@ func (p *Pipeline) drain(stopInputs func(), readers *sync.WaitGroup) error {
 		p.flush()
 		p.hurry()
 		select {
-		case <-grace:
+		case <-end:
 			if inputs {
 				p.log.Warn("an input did not stop within grace; its notifications return to their queue when their visibility timeout is over")
 			}
 			if n := p.undelivered(); n > 0 {
 				return fmt.Errorf("grace of %s is over and %s in memory were not delivered; notifications of the s3_sqs input were not deleted for them and come again, events of other inputs are lost; set a longer grace, or see above why the output refused them",
-					settings.FormatDuration(p.service.grace), settings.Bytes(n))
+					settings.FormatDuration(grace), settings.Bytes(n))
 			}
 			return nil
 		case <-stopped:
@@ -190,9 +187,18 @@ func (p *Pipeline) drain(stopInputs func(), readers *sync.WaitGroup) error {
 	return nil
 }
 
-// busy tells whether an event or a lease is still on its way.
+// quiet is how long an input that was paused appends nothing when it has
+// finished what it was at.
+const quiet = 100 * time.Millisecond
+
+// busy tells whether events are on their way, or were a moment ago.
 func (p *Pipeline) busy() bool {
-	return p.undelivered() > 0 || p.options.busy != nil && p.options.busy()
+	for _, r := range p.routes {
+		if time.Since(time.Unix(0, r.appended.Load())) < quiet {
+			return true
+		}
+	}
+	return p.undelivered() > 0
 }
 
 // undelivered is how many bytes wait for an output.

@@ -128,7 +128,7 @@ type file struct {
 	buf []byte
 }
 
-func newFile(get func(string) string) (Output, error) {
+func newFile(get func(string) string, _ Host) (Output, error) {
 	cfg := FileDefaults()
 	if err := settings.Load(&cfg, get); err != nil {
 		return nil, err
@@ -201,9 +201,9 @@ func Plain(out io.Writer) Kit {
 		Inputs:  map[string]Plugin[Input]{},
 		Filters: map[string]Plugin[Filter]{},
 		Outputs: map[string]Plugin[Output]{
-			"stdout": {Keys: settings.Keys(StdoutConfig{}), Make: func(get func(string) string) (Output, error) { return newStdout(out, get) }},
+			"stdout": {Keys: settings.Keys(StdoutConfig{}), Make: func(get func(string) string, _ Host) (Output, error) { return newStdout(out, get) }},
 			"file":   {Keys: settings.Keys(FileConfig{}), Make: newFile},
-			"null":   {Make: func(func(string) string) (Output, error) { return null{}, nil }},
+			"null":   {Make: func(func(string) string, Host) (Output, error) { return null{}, nil }},
 		},
 	}
 }

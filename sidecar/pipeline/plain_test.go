@@ -19,7 +19,7 @@ func twoEvents() []byte {
 
 func output(t *testing.T, out *bytes.Buffer, name string, values map[string]string) Output {
 	t.Helper()
-	o, err := Plain(out).Outputs[name].Make(func(key string) string { return values[key] })
+	o, err := Plain(out).Outputs[name].Make(func(key string) string { return values[key] }, Host{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -30,6 +30,8 @@ type route struct {
 	filters []*filter
 	outputs []*delivery
 
+	appended atomic.Int64 // when Append was called last, Unix nanoseconds
+
 	mu   sync.Mutex
 	tags map[string]*lane
 }
@@ -125,6 +127,7 @@ func (r *route) Append(ctx context.Context, tag string, _ int, buf []byte) error
 	if tag == "" {
 		tag = r.tag
 	}
+	r.appended.Store(time.Now().UnixNano())
 	l := r.lane(tag)
 	spare := scratch.Get().(*[2][]byte)
 	defer scratch.Put(spare)
