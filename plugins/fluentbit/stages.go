@@ -50,7 +50,6 @@ func openOutput(get getter) (func() (*opensearch.Writer, error), error) {
 
 var (
 	startLogging sync.Once
-	logLevel     slog.LevelVar
 
 	// reloading is true from the registration that begins a hot reload until
 	// the first init of the new pipeline: the old one is being shut down.
@@ -62,7 +61,7 @@ var (
 
 // preRegister is the first call of every library, and of every reload.
 func preRegister(hotReloading bool) {
-	startLogging.Do(func() { slog.SetDefault(slog.New(newHostLook(os.Stderr, &logLevel))) })
+	startLogging.Do(func() { slog.SetDefault(slog.New(newHostLook(os.Stderr, process.Shared().Level()))) })
 	keepFaultHandlers()
 	if hotReloading {
 		reloading.Store(true)

@@ -7,7 +7,6 @@
  * this file is compiled twice: once as ecs, once as siem_ecs, which is nobody
  * else's name. The first says so when it meets the other.
  */
-#define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdio.h>
 #include "siem.h"
@@ -85,8 +84,9 @@ struct {
 #ifdef BUILT_IN_NAME
 __attribute__((constructor)) static void look_for_namesake(void)
 {
-    /* The host's symbols come first; ours is bound to this library (-Bsymbolic). */
-    if (dlsym(RTLD_DEFAULT, BUILT_IN_NAME) != (void *) &SYMBOL(FILTER)) {
+    void *host = dlopen(NULL, RTLD_LAZY); /* the program, not this library: that is loaded locally */
+
+    if (host != NULL && dlsym(host, BUILT_IN_NAME) != NULL) {
         fprintf(stderr, "fluent-siem: this Fluent Bit has a filter \"ecs\" of its own (AWS ECS metadata) and will use that: "
                         "load flb-filter_siem_ecs.so and write \"name: siem_ecs\" instead\n");
     }
