@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/fluent-siem/fluent-siem/test/corpus"
-	"github.com/fluent-siem/fluent-siem/test/rig"
 )
 
 var (
@@ -25,7 +24,6 @@ func TestKilledAtAnyMoment(t *testing.T) {
 	t.Logf("go test ./test/e2e -run %s -kill-seed=%d", t.Name(), *killSeed)
 	random := rand.New(rand.NewPCG(*killSeed, 0))
 	a := arrange(t)
-	a.setup.Input = rig.Settings{"visibility_timeout": "5"}
 	a.must(a.aws.CreateQueue(queue, map[string]string{"VisibilityTimeout": "5"}))
 
 	// The queue never runs dry while the process is being killed.

@@ -34,6 +34,12 @@ func (s Setup) Start(h Host) (*Process, error) {
 	if err != nil {
 		return nil, err
 	}
+	return s.StartWith(h, config)
+}
+
+// StartWith starts h with a configuration of the caller's, whose state_dir is
+// the setup's, and more variables (NAME=value) in its environment.
+func (s Setup) StartWith(h Host, config string, env ...string) (*Process, error) {
 	p := &Process{setup: s, output: filepath.Join(s.Dir, h.Name+".out"), done: make(chan struct{})}
 	out, err := os.OpenFile(p.output, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
 	if err != nil {
@@ -43,6 +49,7 @@ func (s Setup) Start(h Host) (*Process, error) {
 	p.cmd = exec.Command(h.Program, h.args(config)...)
 	p.cmd.Stdout, p.cmd.Stderr = out, out
 	p.cmd.Env = append(os.Environ(), "AWS_ACCESS_KEY_ID=AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY=secret", "AWS_EC2_METADATA_DISABLED=true", "NO_COLOR=1")
+	p.cmd.Env = append(p.cmd.Env, env...)
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := p.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("%s does not start: %w; `make build` makes it", h.Name, err)
