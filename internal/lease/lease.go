@@ -98,6 +98,7 @@ type Table struct {
 	mu      sync.RWMutex
 	objects map[uint64]*Object
 	leases  map[*Lease]struct{}
+	epoch   uint64 // upper half of every id
 	next    uint64
 	settled atomic.Uint64
 }
@@ -107,10 +108,12 @@ type Table struct {
 func NewTable() *Table {
 	var epoch [4]byte
 	_, _ = rand.Read(epoch[:]) // crypto/rand.Read never fails (its documentation)
+	e := uint64(binary.BigEndian.Uint32(epoch[:])) | 1<<31 // never 0
 	return &Table{
 		objects: map[uint64]*Object{},
 		leases:  map[*Lease]struct{}{},
-		next:    uint64(binary.BigEndian.Uint32(epoch[:])) << 32,
+		epoch:   e,
+		next:    e << 32,
 	}
 }
 
@@ -132,6 +135,10 @@ func (t *Table) Object(id uint64) *Object {
 	t.mu.RUnlock()
 	return o
 }
+
+// Ours reports whether an object id was given by this table, be the object
+// open or not.
+func (t *Table) Ours(id uint64) bool { return id>>32 == t.epoch }
 
 // Leases returns the open leases, in no order.
 func (t *Table) Leases() []*Lease {

@@ -1,0 +1,236 @@
+package ecs
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+
+	"github.com/fluent-siem/fluent-siem/filters/logtype"
+	"github.com/fluent-siem/fluent-siem/internal/event"
+)
+
+// layout is a plan applied to one order of columns: where each source stands.
+type layout struct {
+	keys  []event.Key // the columns' names; those of parts follow
+	skip  []bool      // the column is not rendered under its own name
+	cols  []int       // source id → column, -1: this layout has none
+	parts []part
+	n     int // columns of a line, without parts
+}
+
+// part splits column `from`; its fields go to columns into, into+1, ….
+type part struct {
+	from, into, n int
+	split         splitter
+	replaces      bool // where it can be split, the column itself is not kept
+}
+
+// layout makes the layout of columns with these names.
+func (p *plan) layout(names []string) *layout {
+	l := &layout{n: len(names)}
+	index := map[string]int{}
+	add := func(name string) {
+		if _, ok := index[name]; !ok {
+			index[name] = len(l.keys)
+		}
+		l.keys = append(l.keys, event.NewKey(name))
+		// A column that bears the name of an ECS object gives way to it.
+		l.skip = append(l.skip, name == "" || p.root.child(name) != nil || index[name] != len(l.keys)-1)
+	}
+	for _, name := range names {
+		add(name)
+	}
+	split, _ := splitters(p.t.Columns.Parts) // compile checked them
+	for i, q := range p.t.Columns.Parts {
+		from, ok := index[q.Column]
+		if !ok {
+			continue
+		}
+		l.parts = append(l.parts, part{from, len(l.keys), len(q.Into), split[i].split, split[i].replaces})
+		for _, name := range q.Into {
+			add(name)
+		}
+	}
+	for _, s := range p.sources {
+		col, ok := index[s.name]
+		if !ok {
+			col = -1
+		}
+		l.cols = append(l.cols, col)
+	}
+	return l
+}
+
+// headerNames reads the column names of a header line as the original did:
+// hyphens become underscores.
+func headerNames(header []byte, c *logtype.Columns) []string {
+	cells := splitColumns(nil, bytes.TrimSpace(header), c)
+	names := make([]string, len(cells))
+	for i, cell := range cells {
+		names[i] = strings.ReplaceAll(string(cell), "-", "_")
+	}
+	return names
+}
+
+// splitColumns appends the columns of a line to dst; they alias line.
+func splitColumns(dst [][]byte, line []byte, c *logtype.Columns) [][]byte {
+	if c.Separator == "whitespace" {
+		return splitWhitespace(dst, line)
+	}
+	var quote byte
+	if c.Quote != "" {
+		quote = c.Quote[0]
+	}
+	return splitSeparated(dst, line, c.Separator[0], quote)
+}
+
+func splitWhitespace(dst [][]byte, line []byte) [][]byte {
+	i := 0
+	for i < len(line) {
+		for i < len(line) && (line[i] == ' ' || line[i] == '\t') {
+			i++
+		}
+		start := i
+		for i < len(line) && line[i] != ' ' && line[i] != '\t' {
+			i++
+		}
+		if i > start {
+			dst = append(dst, line[start:i])
+		}
+	}
+	return dst
+}
+
+// splitSeparated cuts at each separator that is not inside quotes. A quote
+// counts only at the start of a column; it ends at the next quote that a
+// separator or the end of the line follows, so quotes inside survive.
+func splitSeparated(dst [][]byte, line []byte, sep, quote byte) [][]byte {
+	for {
+		if quote != 0 && len(line) > 0 && line[0] == quote {
+			end := closing(line, sep, quote)
+			if end > 0 {
+				dst = append(dst, line[1:end])
+				if end+1 >= len(line) {
+					return dst
+				}
+				line = line[end+2:]
+				continue
+			}
+		}
+		i := bytes.IndexByte(line, sep)
+		if i < 0 {
+			return append(dst, line)
+		}
+		dst = append(dst, line[:i])
+		line = line[i+1:]
+	}
+}
+
+func closing(line []byte, sep, quote byte) int {
+	for i := 1; i < len(line); i++ {
+		j := bytes.IndexByte(line[i:], quote)
+		if j < 0 {
+			return -1
+		}
+		i += j
+		if i+1 == len(line) || line[i+1] == sep {
+			return i
+		}
+	}
+	return -1
+}
+
+// splitter writes the fields of text to into; false leaves them empty.
+type splitter func(text []byte, into [][]byte) bool
+
+type namedSplitter struct {
+	split    splitter
+	n        int
+	replaces bool
+}
+
+var splitterTable = map[string]namedSplitter{
+	"address": {splitAddress, 2, true},
+	"request": {splitRequest, 7, false},
+}
+
+func splitters(parts []logtype.Part) ([]namedSplitter, error) {
+	var all []namedSplitter
+	for _, q := range parts {
+		s, ok := splitterTable[q.As]
+		if !ok {
+			return nil, fmt.Errorf("%q is no splitter; there are %s", q.As, strings.Join(sortedKeys(splitterTable), ", "))
+		}
+		if len(q.Into) != s.n {
+			return nil, fmt.Errorf("%s gives %d fields, not %d", q.As, s.n, len(q.Into))
+		}
+		all = append(all, s)
+	}
+	return all, nil
+}
+
+// splitAddress splits ip:port at the last colon; "-" is neither. IPv6 addresses
+// in brackets lose them.
+func splitAddress(text []byte, into [][]byte) bool {
+	if len(text) == 1 && text[0] == '-' {
+		return true
+	}
+	i := bytes.LastIndexByte(text, ':')
+	if i < 0 {
+		i = bytes.LastIndexByte(text, '-') // "host-" of a load balancer without a target
+	}
+	if i < 0 {
+		return false
+	}
+	into[0], into[1] = unbracket(text[:i]), text[i+1:]
+	return true
+}
+
+func unbracket(b []byte) []byte {
+	if n := len(b); n > 2 && b[0] == '[' && b[n-1] == ']' {
+		return b[1 : n-1]
+	}
+	return b
+}
+
+// splitRequest splits a request line with an absolute URL:
+// METHOD scheme://host:port/path?query PROTO/version. Each part may be "-",
+// and what is missing stays empty.
+func splitRequest(text []byte, into [][]byte) bool {
+	method, rest, ok := bytes.Cut(text, []byte(" "))
+	if !ok {
+		return false
+	}
+	url, version := rest, []byte(nil)
+	if i := bytes.LastIndexByte(rest, ' '); i >= 0 {
+		url, version = rest[:i], rest[i+1:]
+	}
+	if len(method) != 1 || method[0] != '-' {
+		into[0] = method
+	}
+	if i := bytes.IndexByte(version, '/'); i >= 0 {
+		into[6] = version[i+1:]
+	}
+	i := bytes.Index(url, []byte("://"))
+	if i < 0 {
+		return true
+	}
+	into[1] = url[:i]
+	url = url[i+3:]
+	authority := url
+	if j := bytes.IndexAny(url, "/?"); j >= 0 {
+		authority, url = url[:j], url[j:]
+	} else {
+		url = nil
+	}
+	if len(authority) > 0 && authority[len(authority)-1] == '-' { // "host:80-": no path
+		authority = authority[:len(authority)-1]
+	}
+	into[2] = unbracket(authority)
+	if j := bytes.LastIndexByte(authority, ':'); j >= 0 && (authority[0] != '[' || authority[j-1] == ']') {
+		into[2], into[3] = unbracket(authority[:j]), authority[j+1:]
+	}
+	path, query, _ := bytes.Cut(url, []byte("?"))
+	into[4], into[5] = path, query
+	return true
+}

@@ -1,0 +1,458 @@
+package ecs
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+	"unsafe"
+
+	"github.com/valyala/fastjson"
+
+	"github.com/fluent-siem/fluent-siem/filters/enrich"
+	"github.com/fluent-siem/fluent-siem/filters/exclude"
+	"github.com/fluent-siem/fluent-siem/filters/logtype"
+	"github.com/fluent-siem/fluent-siem/internal/event"
+)
+
+// Excluded is the error of a record that a rule says is not wanted.
+type Excluded struct{ Rule string }
+
+func (e *Excluded) Error() string { return "excluded by " + e.Rule }
+
+var (
+	errOwnLogs = &Excluded{Rule: "own_logs: activity of this loader"}
+	errControl = &Excluded{Rule: "control_lines: not a record"}
+)
+
+// Converter makes documents of records, one at a time, for one goroutine.
+//
+//	err := c.Convert(object, number, raw) // then, if err is nil:
+//	target, at := c.Target(), c.Time()
+//	out = c.AppendJSON(out)               // or c.AppendMsgpack
+//
+// What these return is valid until the next Convert; raw must not change before.
+type Converter struct {
+	engine *Engine
+	plans  map[*logtype.Type]*plan
+	geo    *enrich.GeoReader
+	agents *enrich.AgentReader
+
+	parser fastjson.Parser
+	arena  fastjson.Arena
+	w      event.Writer
+
+	now      time.Time
+	ingested []byte
+
+	// The record in hand.
+	o        *Object
+	p        *plan
+	raw      []byte          // its text, trimmed
+	rec      *fastjson.Value // nil for columns
+	layout   *layout         // nil for JSON
+	cols     [][]byte
+	extra    [][]byte // columns beyond the layout
+	slots    []value
+	scratch  []byte // texts made for this record
+	agentBuf []byte // its user agent without percent-encoding
+	time     time.Time
+	target   event.Target
+	idBuf    []byte
+	ownID    bool // the record brought its id
+	matches  enrich.Matches
+	json     []byte // the document as JSON, when the rules needed it
+}
+
+// kind says what a slot holds.
+type kind uint8
+
+const (
+	none kind = iota
+	text
+	list
+	jsonValue
+	fragment
+)
+
+type value struct {
+	kind kind
+	ip   netip.Addr // of a text that is an address, when it was parsed
+	text []byte
+	list [][]byte
+	json *fastjson.Value
+	frag event.Fragment
+}
+
+// NewConverter returns a converter for one goroutine.
+func (e *Engine) NewConverter() *Converter {
+	c := &Converter{engine: e, plans: map[*logtype.Type]*plan{}}
+	if e.Geo != nil {
+		c.geo = e.Geo.Reader()
+	}
+	if e.Agents != nil {
+		c.agents = e.Agents.Reader()
+	}
+	c.SetNow(time.Now())
+	return c
+}
+
+// SetNow sets the time of loading: event.ingested, and the time of records
+// that have no other.
+func (c *Converter) SetNow(t time.Time) {
+	if c.engine.Now != nil {
+		t = c.engine.Now()
+	}
+	c.now = t
+	c.ingested = appendTime(c.ingested[:0], t)
+}
+
+func (c *Converter) plan(t *logtype.Type) (*plan, error) {
+	if p := c.plans[t]; p != nil {
+		return p, nil
+	}
+	p, err := compile(t)
+	if err != nil {
+		return nil, err
+	}
+	if len(c.plans) > 1000 { // many reloads: the old types are gone
+		clear(c.plans)
+	}
+	c.plans[t] = p
+	return p, nil
+}
+
+// Convert makes the document of one record. The error is an [*Excluded], or
+// says why the record is unreadable.
+func (c *Converter) Convert(o *Object, number uint64, raw []byte) error {
+	p := o.plan
+	c.o, c.p, c.raw, c.rec, c.layout, c.json = o, p, bytes.TrimSpace(raw), nil, nil, nil
+	if len(c.slots) < p.nslots {
+		c.slots = make([]value, p.nslots)
+	}
+	for i := range c.slots {
+		c.slots[i].kind = none
+	}
+	c.scratch, c.extra = c.scratch[:0], nil
+	c.arena.Reset()
+	if err := c.parse(); err != nil {
+		return err
+	}
+	if p.own != nil && p.own(c) {
+		return errOwnLogs
+	}
+	c.findTime()
+	if c.rec != nil && p.text != nil {
+		p.text.apply(c, c.rec)
+	}
+	c.setStandard()
+	for i := range p.rules {
+		c.apply(&p.rules[i])
+	}
+	c.setCloud()
+	for i := range p.statics {
+		s := &p.statics[i]
+		if s.list != nil {
+			c.setList(s.slot, s.list)
+		} else {
+			c.setText(s.slot, s.text)
+		}
+	}
+	c.setTarget(number)
+	for i := range p.steps {
+		p.steps[i].run(c, p.steps[i].from, p.steps[i].slots)
+	}
+	c.enrich()
+	return c.exclude()
+}
+
+// parse makes the record of the text.
+func (c *Converter) parse() error {
+	if c.o.json {
+		v, err := c.parser.ParseBytes(c.raw)
+		if err != nil {
+			return fmt.Errorf("not JSON: %w", err)
+		}
+		if v.Type() != fastjson.TypeObject {
+			return fmt.Errorf("a JSON %s, want an object", v.Type())
+		}
+		c.rec = v
+		return nil
+	}
+	p := c.p
+	if p.control != nil && p.control.Match(c.raw) {
+		return errControl
+	}
+	l := c.o.layout
+	if l == nil {
+		return errors.New("the object has no header line that names its columns")
+	}
+	c.layout = l
+	c.cols = splitColumns(c.cols[:0], c.raw, &p.t.Columns)
+	if n := len(c.cols); n < p.t.Columns.Required && n < l.n {
+		return fmt.Errorf("%d columns, want at least %d", n, min(p.t.Columns.Required, l.n))
+	}
+	if len(c.cols) > l.n {
+		c.extra = append(c.extra, c.cols[l.n:]...)
+		c.cols = c.cols[:l.n]
+	}
+	for len(c.cols) < len(l.keys) {
+		c.cols = append(c.cols, nil)
+	}
+	for i := range l.parts {
+		q := &l.parts[i]
+		if q.split(c.cols[q.from], c.cols[q.into:q.into+q.n]) && q.replaces {
+			c.cols[q.from] = nil
+		}
+	}
+	return nil
+}
+
+// read returns what a source has in this record: a text, or a JSON value that
+// is none. Numbers and booleans are texts. Both nil: nothing.
+func (c *Converter) read(s *source) ([]byte, *fastjson.Value) {
+	if c.layout != nil {
+		if i := c.layout.cols[s.id]; i >= 0 {
+			return c.cols[i], nil
+		}
+		return nil, nil
+	}
+	return c.asText(c.rec.Get(s.path...))
+}
+
+// asText returns the text of a scalar, or the value when it is none.
+func (c *Converter) asText(v *fastjson.Value) ([]byte, *fastjson.Value) {
+	if v == nil {
+		return nil, nil
+	}
+	switch v.Type() {
+	case fastjson.TypeNull:
+		return nil, nil
+	case fastjson.TypeString:
+		b, _ := v.StringBytes()
+		return b, nil
+	case fastjson.TypeObject, fastjson.TypeArray:
+		return nil, v
+	}
+	start := len(c.scratch)
+	c.scratch = v.MarshalTo(c.scratch)
+	return c.scratch[start:len(c.scratch):len(c.scratch)], nil
+}
+
+// readText is read for steps that want a text only.
+func (c *Converter) readText(s *source) []byte {
+	b, _ := c.read(s)
+	return b
+}
+
+// apply fills the slot of a rule.
+func (c *Converter) apply(r *rule) {
+	if r.list {
+		c.applyList(r)
+		return
+	}
+	for _, s := range r.from {
+		b, v := c.read(s)
+		switch {
+		case v != nil:
+			if !r.ip {
+				c.slots[r.slot] = value{kind: jsonValue, json: v}
+			}
+			return
+		case len(b) == 0:
+			continue
+		case r.ip:
+			if a, ok := parseAddr(b); ok {
+				c.setText(r.slot, b)
+				c.slots[r.slot].ip = a
+			}
+			return
+		default:
+			c.setText(r.slot, b)
+			return
+		}
+	}
+}
+
+// applyList collects the texts of all sources, sorted and unique.
+func (c *Converter) applyList(r *rule) {
+	items := c.slots[r.slot].list[:0]
+	add := func(b []byte) {
+		if len(b) == 0 {
+			return
+		}
+		if r.ip {
+			if _, ok := parseAddr(b); !ok {
+				return
+			}
+		}
+		items = insert(items, b)
+	}
+	for _, s := range r.from {
+		b, v := c.read(s)
+		if v == nil {
+			add(b)
+			continue
+		}
+		for _, item := range v.GetArray() {
+			if item.Type() == fastjson.TypeString {
+				text, _ := item.StringBytes()
+				add(text)
+			}
+		}
+	}
+	c.slots[r.slot].list = items
+	if len(items) > 0 {
+		c.slots[r.slot].kind = list
+	}
+}
+
+// insert adds b to a sorted list unless it is there.
+func insert(items [][]byte, b []byte) [][]byte {
+	i := len(items)
+	for i > 0 {
+		order := bytes.Compare(items[i-1], b)
+		if order == 0 {
+			return items
+		}
+		if order < 0 {
+			break
+		}
+		i--
+	}
+	items = append(items, nil)
+	copy(items[i+1:], items[i:])
+	items[i] = b
+	return items
+}
+
+func (c *Converter) setText(slot int, b []byte) {
+	s := &c.slots[slot]
+	s.kind, s.text, s.ip = text, b, netip.Addr{}
+}
+
+func (c *Converter) setString(slot int, s string) {
+	c.setText(slot, unsafe.Slice(unsafe.StringData(s), len(s)))
+}
+
+func (c *Converter) setList(slot int, items [][]byte) {
+	s := &c.slots[slot]
+	s.kind, s.list = list, append(s.list[:0], items...)
+}
+
+// addToList adds a text to a list slot.
+func (c *Converter) addToList(slot int, b []byte) {
+	s := &c.slots[slot]
+	if s.kind != list {
+		s.kind, s.list = list, s.list[:0]
+	}
+	s.list = insert(s.list, b)
+}
+
+// text returns what a slot holds as text, nil when it holds none.
+func (c *Converter) text(slot int) []byte {
+	if s := &c.slots[slot]; s.kind == text {
+		return s.text
+	}
+	return nil
+}
+
+// setStandard fills what every document has.
+func (c *Converter) setStandard() {
+	std, o := &c.p.std, c.o
+	c.setText(std.message, c.raw)
+	c.setString(std.logType, c.p.t.Name)
+	c.setString(std.bucket, o.src.Bucket)
+	c.setString(std.key, o.src.Key)
+	c.setString(std.module, c.p.t.Name)
+	c.setText(std.ingested, c.ingested)
+	c.setString(std.version, ecsVersion)
+	c.setString(std.provider, "aws")
+	start := len(c.scratch)
+	c.scratch = appendTime(c.scratch, c.time)
+	c.setText(std.timestamp, c.scratch[start:len(c.scratch):len(c.scratch)])
+}
+
+// setCloud completes account and region: the record's own, else the object's.
+func (c *Converter) setCloud() {
+	std := &c.p.std
+	if a := c.text(std.account); len(a) == 0 || string(a) == "unknown" || string(a) == "-" {
+		c.setString(std.account, c.o.account)
+	}
+	if r := c.text(std.region); len(r) == 0 || string(r) == "unknown" || string(r) == "-" {
+		c.setString(std.region, c.o.region)
+	}
+}
+
+// exclude asks the rules about the finished document.
+func (c *Converter) exclude() error {
+	if c.engine.Rules == nil {
+		return nil
+	}
+	rules := c.engine.Rules.For(c.p.t.Name)
+	if rules == nil {
+		return nil
+	}
+	c.json = c.AppendJSON(c.json[:0])
+	if rule, action := rules.Match(c.json); action == exclude.Exclude {
+		return &Excluded{Rule: rule}
+	}
+	return nil
+}
+
+// Target is where the document goes.
+func (c *Converter) Target() event.Target { return c.target }
+
+// Time is the document's @timestamp.
+func (c *Converter) Time() time.Time { return c.time }
+
+// unsafeString views b as a string for a call that does not keep it.
+func unsafeString(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+
+// parseAddr reads an IP address without allocating.
+func parseAddr(b []byte) (netip.Addr, bool) {
+	if len(b) < 2 || len(b) > 64 {
+		return netip.Addr{}, false
+	}
+	if b[0] >= '0' && b[0] <= '9' {
+		if a, ok := parseIPv4(b); ok {
+			return a, true
+		}
+	}
+	if bytes.IndexByte(b, ':') < 0 {
+		return netip.Addr{}, false
+	}
+	a, err := netip.ParseAddr(unsafeString(b))
+	return a, err == nil
+}
+
+func parseIPv4(b []byte) (netip.Addr, bool) {
+	var ip [4]byte
+	part, n, digits := 0, 0, 0
+	for _, ch := range b {
+		switch {
+		case ch == '.':
+			if digits == 0 || part == 3 {
+				return netip.Addr{}, false
+			}
+			ip[part] = byte(n)
+			part, n, digits = part+1, 0, 0
+		case ch >= '0' && ch <= '9':
+			if digits > 0 && n == 0 || digits == 3 {
+				return netip.Addr{}, false // leading zeros, as in netip
+			}
+			n, digits = n*10+int(ch-'0'), digits+1
+			if n > 255 {
+				return netip.Addr{}, false
+			}
+		default:
+			return netip.Addr{}, false
+		}
+	}
+	if part != 3 || digits == 0 {
+		return netip.Addr{}, false
+	}
+	ip[3] = byte(n)
+	return netip.AddrFrom4(ip), true
+}

@@ -1,0 +1,117 @@
+package ecs
+
+import (
+	"net/netip"
+
+	"github.com/fluent-siem/fluent-siem/filters/enrich"
+	"github.com/fluent-siem/fluent-siem/internal/event"
+)
+
+// enrich adds what tables know: where addresses are, which program a user
+// agent is, what indicators warn of.
+func (c *Converter) enrich() {
+	if c.geo != nil {
+		for i := range c.p.geo {
+			c.locate(&c.p.geo[i])
+		}
+	}
+	if c.agents != nil && c.p.agent != nil {
+		c.agent(c.p.agent)
+	}
+	if c.engine.Indicators != nil {
+		c.indicate()
+	}
+}
+
+// addr returns the address in a slot.
+func (c *Converter) addr(slot int) (netip.Addr, bool) {
+	s := &c.slots[slot]
+	if s.kind != text {
+		return netip.Addr{}, false
+	}
+	if !s.ip.IsValid() {
+		s.ip, _ = parseAddr(s.text)
+	}
+	return s.ip, s.ip.IsValid()
+}
+
+func (c *Converter) locate(r *geoRule) {
+	a, ok := c.addr(r.ip)
+	if !ok {
+		return
+	}
+	f := c.geo.Lookup(a)
+	if f == nil {
+		return
+	}
+	if f.GeoJSON != nil {
+		s := &c.slots[r.geo]
+		s.kind, s.frag = fragment, event.Fragment{JSON: f.GeoJSON, Msgpack: f.GeoMsgpack}
+	}
+	if f.ASJSON != nil {
+		s := &c.slots[r.as]
+		s.kind, s.frag = fragment, event.Fragment{JSON: f.ASJSON, Msgpack: f.ASMsgpack}
+	}
+}
+
+func (c *Converter) agent(r *agentRule) {
+	ua := c.text(r.original)
+	if empty(ua) {
+		return
+	}
+	if plain, changed := enrich.UnescapeAgent(c.agentBuf, ua); changed {
+		c.agentBuf, ua = plain, plain
+		c.setText(r.original, ua)
+	}
+	a := c.agents.Parse(ua)
+	for _, f := range [...]struct {
+		slot int
+		text string
+	}{
+		{r.name, a.Name}, {r.version, a.Version}, {r.osName, a.OSName},
+		{r.osFull, a.OSFull}, {r.osVersion, a.OSVersion}, {r.device, a.DeviceName},
+	} {
+		if f.text != "" {
+			c.setString(f.slot, f.text)
+		}
+	}
+}
+
+// indicate compares addresses and names with the indicators.
+func (c *Converter) indicate() {
+	m := &c.matches
+	m.Reset(c.engine.Indicators)
+	for _, f := range c.p.iocIP {
+		s := &c.slots[f.slot]
+		switch s.kind {
+		case text:
+			if a, ok := c.addr(f.slot); ok {
+				m.Addr(f.name, a)
+			}
+		case list:
+			for _, item := range s.list {
+				if a, ok := parseAddr(item); ok {
+					m.Addr(f.name, a)
+				}
+			}
+		}
+	}
+	for _, f := range c.p.iocName {
+		if name := c.text(f.slot); len(name) > 0 {
+			m.Domain(f.name, string(name))
+		}
+	}
+	if m.Empty() {
+		return
+	}
+	s := &c.slots[c.p.std.threat]
+	s.kind = fragment
+	s.frag = event.Fragment{JSON: renderMatches(m, false), Msgpack: renderMatches(m, true)}
+}
+
+func renderMatches(m *enrich.Matches, msgpack bool) []byte {
+	var w event.Writer
+	w.Reset(nil, msgpack)
+	m.Write(&w)
+	return w.Buf
+}

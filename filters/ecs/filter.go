@@ -1,0 +1,388 @@
+package ecs
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/fluent-siem/fluent-siem/filters/enrich"
+	"github.com/fluent-siem/fluent-siem/filters/exclude"
+	"github.com/fluent-siem/fluent-siem/filters/logtype"
+	"github.com/fluent-siem/fluent-siem/internal/event"
+	"github.com/fluent-siem/fluent-siem/internal/lease"
+	"github.com/fluent-siem/fluent-siem/internal/process"
+)
+
+// perThread is how many events are worth a goroutine of their own.
+const perThread = 64
+
+// Filter converts the buffers of the host. It is safe for concurrent use.
+type Filter struct {
+	cfg     Config
+	process *process.Process
+	engine  *Engine
+	log     *slog.Logger
+	workers sync.Pool
+	stop    context.CancelFunc
+	watch   sync.WaitGroup
+	records *prometheus.CounterVec
+	stale   prometheus.Counter
+
+	run  [8]byte // random: ids of records that have no position
+	next atomic.Uint64
+}
+
+// Option is for the program and for tests.
+type Option func(*Filter)
+
+// WithLogger makes the filter log to l.
+func WithLogger(l *slog.Logger) Option { return func(f *Filter) { f.log = l } }
+
+// WithEngine makes the filter use e as it is, instead of what Config names.
+func WithEngine(e *Engine) Option { return func(f *Filter) { f.engine = e } }
+
+// New returns a Filter that is ready to use. What can be repaired while running
+// (a missing GeoIP file) is no error; what cannot (a log type that does not
+// parse at the first start) is.
+func New(cfg Config, p *process.Process, opts ...Option) (*Filter, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("filter ecs:\n%w", err)
+	}
+	f := &Filter{cfg: cfg, process: p, log: slog.Default()}
+	for _, opt := range opts {
+		opt(f)
+	}
+	_, _ = rand.Read(f.run[:])
+	f.records = process.Register(p, prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "siem_filter_records_total", Help: "Records by log type and what the filter made of them.",
+	}, []string{"log_type", "outcome"}))
+	f.stale = process.Register(p, prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "siem_filter_stale_records_total", Help: "Records whose notification was given back before the filter saw them; they come again with it.",
+	}))
+	if err := p.LogTypes.AddCheck(Check); err != nil {
+		return nil, fmt.Errorf("filter ecs: %w", err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	f.stop = stop
+	if cfg.LogtypesDir != "" {
+		if err := p.LogTypes.Load(cfg.LogtypesDir); err != nil {
+			stop()
+			return nil, fmt.Errorf("filter ecs: logtypes_dir %s:\n%w", cfg.LogtypesDir, err)
+		}
+		f.watch.Go(func() {
+			if err := p.LogTypes.Watch(ctx, f.log); err != nil {
+				f.log.Warn(err.Error())
+			}
+		})
+	}
+	if cfg.LogType != "" && p.LogTypes.Set().Type(cfg.LogType) == nil {
+		stop()
+		return nil, fmt.Errorf("filter ecs: log_type: there is no log type %q", cfg.LogType)
+	}
+	if f.engine == nil {
+		e, err := newEngine(cfg, f.log)
+		if err != nil {
+			stop()
+			return nil, fmt.Errorf("filter ecs: %w", err)
+		}
+		f.engine = e
+	}
+	f.workers.New = func() any { return &worker{f: f, c: f.engine.NewConverter(), objects: map[uint64]*Object{}} }
+	return f, nil
+}
+
+// newEngine opens the tables that a Config names.
+func newEngine(cfg Config, log *slog.Logger) (*Engine, error) {
+	e := &Engine{IDs: cfg.DocumentID, Collection: cfg.Collection, Agents: enrich.NewAgents()}
+	if cfg.GeoipDir != "" {
+		e.Geo = enrich.OpenGeo(cfg.GeoipDir, log)
+	}
+	if cfg.ExcludeFile != "" {
+		text, err := os.ReadFile(cfg.ExcludeFile)
+		if err != nil {
+			return nil, fmt.Errorf("exclude_file: %w", err)
+		}
+		rules, problems := exclude.Load(text, nil)
+		if err := errors.Join(problems...); err != nil {
+			return nil, fmt.Errorf("exclude_file %s: %w", cfg.ExcludeFile, err)
+		}
+		e.Rules = rules
+	}
+	if cfg.IndicatorsFile != "" {
+		file, err := os.Open(cfg.IndicatorsFile)
+		if err != nil {
+			return nil, fmt.Errorf("indicators_file: %w", err)
+		}
+		defer file.Close()
+		table, left, err := enrich.LoadIndicators(file)
+		if err != nil {
+			return nil, fmt.Errorf("indicators_file %s: %w", cfg.IndicatorsFile, err)
+		}
+		for _, problem := range left {
+			log.Warn("an indicator is not used", "file", cfg.IndicatorsFile, "error", problem)
+		}
+		e.Indicators = table
+	}
+	return e, nil
+}
+
+// Close stops watching files. A Process that runs may finish.
+func (f *Filter) Close() {
+	f.stop()
+	f.watch.Wait()
+	if f.engine.Geo != nil {
+		f.engine.Geo.Close()
+	}
+}
+
+// Process appends to dst what becomes of the events in a buffer, and reports
+// whether that differs from in. It spreads the work over the cores.
+func (f *Filter) Process(dst []byte, tag string, in []byte) (out []byte, changed bool) {
+	defer f.process.Filtered.Add(1)
+	events, rest := parse(in)
+	if len(rest) > 0 {
+		f.log.Error("a buffer holds bytes that are no event; what follows them is passed on as it is",
+			"tag", tag, "bytes", len(rest))
+	}
+	n := min(f.cfg.Threads, (len(events)+perThread-1)/perThread)
+	set := f.process.LogTypes.Set()
+	byTag := f.typeOf(set, tag)
+	if n <= 1 {
+		w := f.workers.Get().(*worker)
+		dst, changed = w.convert(dst, events, set, byTag)
+		f.workers.Put(w)
+		return append(dst, rest...), changed
+	}
+	parts := make([][]byte, n)
+	changes := make([]bool, n)
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() {
+			w := f.workers.Get().(*worker)
+			w.buf, changes[i] = w.convert(w.buf[:0], events[len(events)*i/n:len(events)*(i+1)/n], set, byTag)
+			parts[i] = append([]byte(nil), w.buf...)
+			f.workers.Put(w)
+		})
+	}
+	wg.Wait()
+	for i := range parts {
+		dst = append(dst, parts[i]...)
+		changed = changed || changes[i]
+	}
+	return append(dst, rest...), changed
+}
+
+func parse(in []byte) (events []event.Event, rest []byte) {
+	events = make([]event.Event, 0, len(in)/512+1)
+	for len(in) > 0 {
+		ev, next, err := event.Next(in)
+		if err != nil {
+			return events, in
+		}
+		events = append(events, ev)
+		in = next
+	}
+	return events, nil
+}
+
+// typeOf is the log type of records that bring none.
+func (f *Filter) typeOf(set *logtype.Set, tag string) *logtype.Type {
+	if f.cfg.LogType != "" {
+		return set.Type(f.cfg.LogType)
+	}
+	return set.Type(tag[strings.LastIndexByte(tag, '.')+1:])
+}
+
+// worker is a converter with what it needs for one goroutine.
+type worker struct {
+	f        *Filter
+	c        *Converter
+	set      *logtype.Set
+	objects  map[uint64]*Object
+	types    map[*logtype.Type]*Object // for records without an origin
+	buf      []byte
+	text     []byte
+	verdicts []lease.Verdict
+	counts   []count
+}
+
+type count struct {
+	logType                             string
+	converted, excluded, bad, unchanged int
+}
+
+// convert appends what becomes of the events.
+func (w *worker) convert(dst []byte, events []event.Event, set *logtype.Set, byTag *logtype.Type) (out []byte, changed bool) {
+	if w.set != set || len(w.objects) > 512 {
+		clear(w.objects)
+		w.set, w.types = set, map[*logtype.Type]*Object{}
+	}
+	w.c.SetNow(time.Now())
+	var account *lease.Object // of the record before
+	for i := range events {
+		ev := &events[i]
+		if ev.Group || ev.HasTarget || ev.Target.Op == event.OpUnreadable {
+			dst = append(dst, ev.Raw...)
+			continue
+		}
+		if !ev.HasOrigin || !w.f.process.Leases.Ours(ev.Origin.Object) {
+			if byTag == nil {
+				dst = append(dst, ev.Raw...)
+				continue
+			}
+			dst = w.foreign(dst, ev, byTag)
+			changed = true
+			continue
+		}
+		changed = true
+		if account == nil || account.ID != ev.Origin.Object {
+			w.judge(account)
+			account = w.f.process.Leases.Object(ev.Origin.Object)
+		}
+		if account == nil {
+			w.f.stale.Inc()
+			continue
+		}
+		dst = w.own(dst, ev, account)
+	}
+	w.judge(account)
+	w.flushCounts()
+	return dst, changed
+}
+
+// own converts a record of an open lease.
+func (w *worker) own(dst []byte, ev *event.Event, account *lease.Object) []byte {
+	o := w.objects[ev.Origin.Object]
+	if o == nil {
+		t := w.set.Type(account.Source.LogType)
+		if t == nil {
+			return w.unreadable(dst, ev, account.Source.LogType, fmt.Errorf("there is no log type %q any more", account.Source.LogType))
+		}
+		var err error
+		if o, err = w.c.Object(t, account.Source); err != nil {
+			return w.unreadable(dst, ev, t.Name, err)
+		}
+		w.objects[ev.Origin.Object] = o
+	}
+	raw, ok := ev.Message()
+	if !ok {
+		return w.unreadable(dst, ev, o.plan.t.Name, errors.New("another filter took the message away"))
+	}
+	err := w.c.Convert(o, ev.Origin.Record, raw)
+	var excluded *Excluded
+	switch {
+	case err == nil:
+		w.count(o.plan.t.Name).converted++
+		return w.emit(dst, ev, &ev.Origin, w.c.Target())
+	case errors.As(err, &excluded):
+		w.count(o.plan.t.Name).excluded++
+		w.verdicts = append(w.verdicts, lease.Verdict{Record: ev.Origin.Record, Size: ev.Origin.Size, Outcome: lease.Excluded})
+		return dst
+	}
+	return w.unreadable(dst, ev, o.plan.t.Name, err)
+}
+
+// foreign converts a record that another input read. It has no position, so
+// its id is random: the host's repetitions of a chunk carry the same one.
+func (w *worker) foreign(dst []byte, ev *event.Event, t *logtype.Type) []byte {
+	o := w.types[t]
+	if o == nil {
+		var err error
+		if o, err = w.c.Object(t, lease.Source{LogType: t.Name, Size: -1}); err != nil {
+			return w.unreadable(dst, ev, t.Name, err)
+		}
+		w.types[t] = o
+	}
+	raw, ok := ev.Message()
+	if !ok {
+		var err error
+		if w.text, _, err = event.AppendJSON(w.text[:0], ev.Record); err != nil {
+			return w.unreadable(dst, ev, t.Name, err)
+		}
+		raw = w.text
+		o.json = true
+	} else {
+		o.json = t.Format == logtype.JSON
+	}
+	o.src.EventTime = ev.Time
+	err := w.c.Convert(o, 0, raw)
+	var excluded *Excluded
+	switch {
+	case err == nil:
+		target := w.c.Target()
+		if w.f.engine.IDs == Natural && !w.c.ownID {
+			target.ID = hex.AppendEncode(nil, append(w.f.run[:len(w.f.run):len(w.f.run)], seq(w.f.next.Add(1))...))
+			w.c.setText(o.plan.std.id, target.ID)
+		}
+		w.count(t.Name).converted++
+		return w.emit(dst, ev, nil, target)
+	case errors.As(err, &excluded):
+		w.count(t.Name).excluded++
+		return dst
+	}
+	return w.unreadable(dst, ev, t.Name, err)
+}
+
+func seq(n uint64) []byte {
+	return []byte{byte(n >> 56), byte(n >> 48), byte(n >> 40), byte(n >> 32), byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)}
+}
+
+func (w *worker) emit(dst []byte, ev *event.Event, origin *event.Origin, target event.Target) []byte {
+	dst = event.AppendTarget(dst, w.c.Time(), origin, target, ev.Metadata)
+	if w.f.cfg.Emit == "record" {
+		return w.c.AppendMsgpack(dst)
+	}
+	w.text = w.c.AppendJSON(w.text[:0])
+	return event.AppendDocument(dst, w.text)
+}
+
+// unreadable passes a record on to the output, which keeps it as a dead letter.
+func (w *worker) unreadable(dst []byte, ev *event.Event, logType string, err error) []byte {
+	c := w.count(logType)
+	if c.bad++; c.bad == 1 { // one line a batch; the dead letters have the rest
+		w.f.log.Warn("a record is unreadable; it goes to the dead letters with its text", "log_type", logType, "record", ev.Origin.Record, "error", err)
+	}
+	raw, ok := ev.Message()
+	if !ok {
+		raw, _, _ = event.AppendJSON(nil, ev.Record)
+	}
+	return event.AppendUnreadable(dst, ev.Time, ev.Origin, err.Error(), raw)
+}
+
+func (w *worker) judge(account *lease.Object) {
+	if account != nil && len(w.verdicts) > 0 {
+		account.JudgeAll(w.verdicts)
+	}
+	w.verdicts = w.verdicts[:0]
+}
+
+func (w *worker) count(logType string) *count {
+	for i := range w.counts {
+		if w.counts[i].logType == logType {
+			return &w.counts[i]
+		}
+	}
+	w.counts = append(w.counts, count{logType: logType})
+	return &w.counts[len(w.counts)-1]
+}
+
+func (w *worker) flushCounts() {
+	for _, c := range w.counts {
+		for outcome, n := range map[string]int{"converted": c.converted, "excluded": c.excluded, "unreadable": c.bad} {
+			if n > 0 {
+				w.f.records.WithLabelValues(c.logType, outcome).Add(float64(n))
+			}
+		}
+	}
+	w.counts = w.counts[:0]
+}

@@ -1,0 +1,142 @@
+package ecs
+
+import (
+	"crypto/md5" //nolint:gosec // the original's ids, not a secret
+	"encoding/hex"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/valyala/fastjson"
+)
+
+// appendContentID appends the id that the original loader gave: the MD5 of a
+// line, or of a JSON record as Python's json.dumps writes it.
+func (c *Converter) appendContentID(dst []byte) []byte {
+	content := c.raw
+	if c.rec != nil {
+		start := len(c.scratch)
+		c.scratch = appendPython(c.scratch, c.recForID())
+		content = c.scratch[start:]
+	}
+	sum := md5.Sum(content)
+	return hex.AppendEncode(dst, sum[:])
+}
+
+// recForID is the record before text and steps changed it. Only when the type
+// has texts to flatten was it changed so far.
+func (c *Converter) recForID() *fastjson.Value {
+	if c.p.text == nil {
+		return c.rec
+	}
+	var p fastjson.Parser
+	v, err := p.ParseBytes(c.raw)
+	if err != nil {
+		return c.rec
+	}
+	return v
+}
+
+// appendPython writes a value as json.dumps(v, ensure_ascii=False) does: ", "
+// and ": " between, floats as repr writes them, the last of equal keys.
+func appendPython(dst []byte, v *fastjson.Value) []byte {
+	switch v.Type() {
+	case fastjson.TypeObject:
+		dst = append(dst, '{')
+		object := v.GetObject()
+		keys := make([]string, 0, object.Len())
+		last := make(map[string]*fastjson.Value, object.Len())
+		object.Visit(func(k []byte, item *fastjson.Value) {
+			if _, ok := last[string(k)]; !ok {
+				keys = append(keys, string(k))
+			}
+			last[string(k)] = item
+		})
+		for i, k := range keys {
+			if i > 0 {
+				dst = append(dst, ", "...)
+			}
+			dst = appendPythonString(dst, []byte(k))
+			dst = append(dst, ": "...)
+			dst = appendPython(dst, last[k])
+		}
+		return append(dst, '}')
+	case fastjson.TypeArray:
+		dst = append(dst, '[')
+		for i, item := range v.GetArray() {
+			if i > 0 {
+				dst = append(dst, ", "...)
+			}
+			dst = appendPython(dst, item)
+		}
+		return append(dst, ']')
+	case fastjson.TypeString:
+		b, _ := v.StringBytes()
+		return appendPythonString(dst, b)
+	case fastjson.TypeNumber:
+		return appendPythonNumber(dst, string(v.MarshalTo(nil)))
+	}
+	return v.MarshalTo(dst)
+}
+
+func appendPythonString(dst, s []byte) []byte {
+	dst = append(dst, '"')
+	for _, b := range s {
+		switch b {
+		case '"', '\\':
+			dst = append(dst, '\\', b)
+		case '\n':
+			dst = append(dst, '\\', 'n')
+		case '\r':
+			dst = append(dst, '\\', 'r')
+		case '\t':
+			dst = append(dst, '\\', 't')
+		case '\b':
+			dst = append(dst, '\\', 'b')
+		case '\f':
+			dst = append(dst, '\\', 'f')
+		default:
+			if b < ' ' {
+				dst = fmt.Appendf(dst, `\u%04x`, b)
+				continue
+			}
+			dst = append(dst, b)
+		}
+	}
+	return append(dst, '"')
+}
+
+// appendPythonNumber writes integers as they are and floats as repr does.
+func appendPythonNumber(dst []byte, s string) []byte {
+	if !strings.ContainsAny(s, ".eE") {
+		return append(dst, s...)
+	}
+	f, err := strconv.ParseFloat(s, 64)
+	if err != nil || math.IsInf(f, 0) {
+		return append(dst, s...)
+	}
+	text := strconv.FormatFloat(f, 'e', -1, 64)
+	_, exp, _ := strings.Cut(text, "e")
+	if e, _ := strconv.Atoi(exp); e < -4 || e >= 16 {
+		return append(dst, text...)
+	}
+	text = strconv.FormatFloat(f, 'f', -1, 64)
+	if !strings.Contains(text, ".") {
+		text += ".0"
+	}
+	return append(dst, text...)
+}
+
+// avoid returns name, or the first of name_01, name_02, … that can be written.
+func avoid(name string, blocked func(string) bool) string {
+	if !blocked(name) {
+		return name
+	}
+	for i := 1; ; i++ {
+		next := fmt.Sprintf("%s_%02d", name, i)
+		if i == 99 || !blocked(next) {
+			return next
+		}
+	}
+}

@@ -1,0 +1,151 @@
+package ecs
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"regexp"
+
+	"github.com/zeebo/xxh3"
+
+	"github.com/fluent-siem/fluent-siem/filters/logtype"
+	"github.com/fluent-siem/fluent-siem/internal/event"
+	"github.com/fluent-siem/fluent-siem/internal/lease"
+)
+
+// Object is what all records of one S3 object have in common, prepared once
+// for one converter.
+type Object struct {
+	src     lease.Source
+	plan    *plan
+	json    bool    // records are JSON objects, whatever the type's format
+	layout  *layout // of its columns
+	account string
+	region  string
+	seed    uint64 // hash of bucket, key and version
+	index   indexCache
+}
+
+// indexCache remembers the index of one day: most records of an object share it.
+type indexCache struct {
+	day  int64 // days since 1970 in the index's zone
+	name []byte
+}
+
+// Object prepares an object's records for Convert.
+func (c *Converter) Object(t *logtype.Type, src lease.Source) (*Object, error) {
+	p, err := c.plan(t)
+	if err != nil {
+		return nil, err
+	}
+	o := &Object{src: src, plan: p, json: t.Format == logtype.JSON || src.Format == "json"}
+	o.account, o.region = placeOf(src)
+	h := xxh3.New()
+	for _, s := range []string{src.Bucket, src.Key, src.Version} {
+		_, _ = h.WriteString(s)
+		_, _ = h.Write([]byte{0})
+	}
+	o.seed = h.Sum64()
+	if !o.json {
+		o.layout = p.fixed
+		if t.Columns.Header && len(src.Header) > 0 {
+			o.layout = p.layout(headerNames(src.Header, &t.Columns))
+		}
+	}
+	o.index.day = -1 << 62
+	return o, nil
+}
+
+var (
+	accountRE = regexp.MustCompile(`\W([0-9]{12})/`)
+	regionRE  = regexp.MustCompile(`global|(?:us|ap|ca|eu|il|me|mx|sa|af|cn)-(?:gov-)?[a-zA-Z]+-[0-9]`)
+)
+
+// placeOf finds account and region in the object's key, as AWS services write
+// it; else what the notification says; else "unknown".
+func placeOf(src lease.Source) (account, region string) {
+	account, region = src.Account, src.Region
+	if m := accountRE.FindStringSubmatch(src.Key); m != nil {
+		account = m[1]
+	}
+	if m := regionRE.FindString(src.Key); m != "" {
+		region = m
+	}
+	if account == "" {
+		account = "unknown"
+	}
+	if region == "" {
+		region = "unknown"
+	}
+	return account, region
+}
+
+// maxID is how long an id may be (OpenSearch: 512 bytes).
+const maxID = 512
+
+// setTarget finds id and index of the record.
+func (c *Converter) setTarget(number uint64) {
+	p := c.p
+	op := event.OpCreate
+	id := c.idBuf[:0]
+	own := []byte(nil)
+	if p.id != nil {
+		own = c.readText(p.id)
+	}
+	c.ownID = len(own) > 0 && len(own) <= maxID
+	switch {
+	case c.ownID:
+		id = appendClean(id, own)
+		if p.t.ID.Replace {
+			op = event.OpIndex
+		}
+	case c.engine.IDs == Content:
+		id = c.appendContentID(id)
+	default:
+		var n [8]byte
+		binary.LittleEndian.PutUint64(n[:], number)
+		h := xxh3.Hash128Seed(n[:], c.o.seed)
+		sum := h.Bytes()
+		id = hex.AppendEncode(id, sum[:])
+	}
+	c.idBuf = id
+	c.setText(p.std.id, id)
+	c.target = event.Target{Index: c.indexName(), ID: id, Op: op}
+	if c.engine.Collection == TimeSeries {
+		c.target.ID = nil
+	}
+}
+
+// appendClean appends an id without control characters: a record's own id is
+// data, and must not shape the request it is written into.
+func appendClean(dst, id []byte) []byte {
+	for _, b := range id {
+		if b < ' ' || b == 0x7f {
+			b = '_'
+		}
+		dst = append(dst, b)
+	}
+	return dst
+}
+
+// indexName is the index of the record's time.
+func (c *Converter) indexName() []byte {
+	x, at := &c.p.index, c.time
+	if x.ingested {
+		at = c.now
+	}
+	_, offset := at.In(x.zone).Zone()
+	seconds := at.Unix() + int64(offset)
+	day := seconds / 86400
+	if seconds < 0 && seconds%86400 != 0 {
+		day--
+	}
+	cache := &c.o.index
+	if cache.day != day || c.engine.Avoid != nil {
+		name := x.of(at, c.engine.Collection)
+		if c.engine.Avoid != nil && c.engine.Collection == Cluster {
+			name = avoid(name, c.engine.Avoid)
+		}
+		cache.day, cache.name = day, []byte(name)
+	}
+	return cache.name
+}

@@ -1,0 +1,308 @@
+package ecs
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/fluent-siem/fluent-siem/filters/logtype"
+	"github.com/fluent-siem/fluent-siem/internal/event"
+	"github.com/fluent-siem/fluent-siem/internal/settings"
+)
+
+// ecsVersion is the version of ECS that field names follow, as in the
+// original's documents and dashboards.
+const ecsVersion = "1.10.0"
+
+// listFields are the ECS fields that hold a list even of one value.
+var listFields = map[string]bool{
+	"related.ip": true, "related.user": true, "related.hosts": true, "related.hash": true,
+	"event.category": true, "event.type": true,
+}
+
+// plan is a log type compiled for conversion. It does not change.
+type plan struct {
+	t       *logtype.Type
+	root    *node
+	slots   map[string]int // path → slot
+	nslots  int
+	sources []*source
+	rules   []rule
+	times   []timeRule
+	id      *source
+	control *regexp.Regexp
+	statics []static
+	steps   []boundStep
+	text    *textTree
+	geo     []geoRule
+	agent   *agentRule
+	iocIP   []iocField
+	iocName []iocField
+	index   indexRule
+	fixed   *layout // columns without a header
+	own     func(*Converter) bool
+	std     standard
+}
+
+// standard are the slots that every document has.
+type standard struct {
+	message, timestamp, logType, bucket, key, id int
+	module, ingested, version                    int
+	provider, account, region                    int
+	threat                                       int
+}
+
+// source is one field of a record: a path into JSON, or a column.
+type source struct {
+	id   int
+	name string
+	path []string
+}
+
+// rule fills one slot from the first (or, for a list, from each) source.
+type rule struct {
+	slot int
+	from []*source
+	list bool
+	ip   bool
+}
+
+type static struct {
+	slot int
+	text []byte
+	list [][]byte
+}
+
+type geoRule struct{ ip, geo, as int }
+
+type agentRule struct{ original, name, version, osName, osFull, osVersion, device int }
+
+type iocField struct {
+	slot int
+	name string
+}
+
+// node is a place in the tree of ECS keys.
+type node struct {
+	name     string
+	key      event.Key
+	slot     int // -1: none
+	children []*node
+}
+
+func (n *node) child(name string) *node {
+	for _, c := range n.children {
+		if c.name == name {
+			return c
+		}
+	}
+	return nil
+}
+
+// compile makes a plan of a type; the error names every problem.
+func compile(t *logtype.Type) (*plan, error) {
+	p := &plan{t: t, root: &node{slot: -1}, slots: map[string]int{}}
+	var bad settings.Problems
+	std := &p.std
+	for _, s := range []struct {
+		path string
+		slot *int
+	}{
+		{"@message", &std.message}, {"@timestamp", &std.timestamp}, {"@log_type", &std.logType},
+		{"@log_s3bucket", &std.bucket}, {"@log_s3key", &std.key}, {"@id", &std.id},
+		{"event.module", &std.module}, {"event.ingested", &std.ingested}, {"ecs.version", &std.version},
+		{"cloud.provider", &std.provider}, {"cloud.account.id", &std.account}, {"cloud.region", &std.region},
+	} {
+		*s.slot = p.slot(s.path)
+	}
+	for _, field := range sortedKeys(t.ECS) {
+		if len(t.ECS[field]) == 0 {
+			bad.Add("ecs."+field, "has no source")
+			continue
+		}
+		r := rule{slot: p.slot(field), list: listFields[field], ip: strings.Contains(field, ".ip")}
+		for _, name := range t.ECS[field] {
+			r.from = append(r.from, p.source(name))
+		}
+		p.rules = append(p.rules, r)
+	}
+	for _, field := range sortedKeys(t.Static) {
+		s, err := newStatic(p.slot(field), t.Static[field], listFields[field])
+		if err != nil {
+			bad.Add("static."+field, "%v", err)
+		}
+		p.statics = append(p.statics, s)
+	}
+	for i, at := range t.Time {
+		r, err := newTimeRule(p.source(at.Field), at)
+		if err != nil {
+			bad.Add(fmt.Sprintf("time[%d]", i), "%v", err)
+		}
+		p.times = append(p.times, r)
+	}
+	if t.ID.Field != "" {
+		p.id = p.source(t.ID.Field)
+	}
+	if t.ControlLines != "" {
+		p.control = regexp.MustCompile(t.ControlLines) // logtype compiled it before
+	}
+	for _, name := range t.Steps {
+		def, ok := steps[name]
+		if !ok {
+			bad.Add("steps", "%q is no step; there are %s", name, strings.Join(sortedKeys(steps), ", "))
+			continue
+		}
+		p.steps = append(p.steps, p.bind(def))
+	}
+	p.text = newTextTree(t.Text)
+	p.enrichment(&bad)
+	var err error
+	if p.index, err = newIndexRule(t.Index); err != nil {
+		bad.Add("index", "%v", err)
+	}
+	if t.OwnLogs != "" {
+		if p.own = ownLogs[t.OwnLogs]; p.own == nil {
+			bad.Add("own_logs", "%q; there are %s", t.OwnLogs, strings.Join(sortedKeys(ownLogs), ", "))
+		}
+	}
+	if t.Format == logtype.ColumnF {
+		if _, err := splitters(t.Columns.Parts); err != nil {
+			bad.Add("columns.parts", "%v", err)
+		} else if !t.Columns.Header {
+			p.fixed = p.layout(t.Columns.Names)
+		}
+	}
+	p.nslots = len(p.slots)
+	return p, bad.Err()
+}
+
+func (p *plan) enrichment(bad *settings.Problems) {
+	t := p.t
+	for _, name := range t.Geo {
+		if _, ok := p.slots[name+".ip"]; !ok {
+			bad.Add("geo", "%s.ip is not mapped", name)
+		}
+		p.geo = append(p.geo, geoRule{p.slot(name + ".ip"), p.slot(name + ".geo"), p.slot(name + ".as")})
+	}
+	if u := t.UserAgent; u != "" {
+		p.agent = &agentRule{p.slot(u + ".original"), p.slot(u + ".name"), p.slot(u + ".version"),
+			p.slot(u + ".os.name"), p.slot(u + ".os.full"), p.slot(u + ".os.version"), p.slot(u + ".device.name")}
+	}
+	for _, name := range t.IOC.IP {
+		p.iocIP = append(p.iocIP, iocField{p.slot(name), name})
+	}
+	for _, name := range t.IOC.Domain {
+		p.iocName = append(p.iocName, iocField{p.slot(name), name})
+	}
+	p.std.threat = p.slot("threat")
+}
+
+// slot returns the slot of an ECS path, and makes one.
+func (p *plan) slot(path string) int {
+	if s, ok := p.slots[path]; ok {
+		return s
+	}
+	n := p.root
+	names := strings.Split(path, ".")
+	if strings.HasPrefix(path, "@") {
+		names = []string{path}
+	}
+	for _, name := range names {
+		c := n.child(name)
+		if c == nil {
+			c = &node{name: name, key: event.NewKey(name), slot: -1}
+			n.children = append(n.children, c)
+		}
+		n = c
+	}
+	n.slot = len(p.slots)
+	p.slots[path] = n.slot
+	return n.slot
+}
+
+// source returns the source of a name, and makes one.
+func (p *plan) source(name string) *source {
+	for _, s := range p.sources {
+		if s.name == name {
+			return s
+		}
+	}
+	s := &source{id: len(p.sources), name: name, path: strings.Split(name, ".")}
+	p.sources = append(p.sources, s)
+	return s
+}
+
+func newStatic(slot int, v any, list bool) (static, error) {
+	s := static{slot: slot}
+	switch v := v.(type) {
+	case string:
+		if list {
+			s.list = [][]byte{[]byte(v)}
+		} else {
+			s.text = []byte(v)
+		}
+	case []any:
+		for _, item := range v {
+			text, ok := item.(string)
+			if !ok {
+				return s, fmt.Errorf("%v is no text", item)
+			}
+			s.list = append(s.list, []byte(text))
+		}
+	default:
+		return s, fmt.Errorf("%v is neither a text nor a list of texts", v)
+	}
+	return s, nil
+}
+
+// indexRule makes index names.
+type indexRule struct {
+	name, suffix string
+	rotation     logtype.Rotation
+	zone         *time.Location
+	ingested     bool
+}
+
+func newIndexRule(x logtype.Index) (indexRule, error) {
+	zone, err := logtype.ParseZone(x.Zone)
+	return indexRule{x.Name, x.Suffix, x.Rotation, zone, x.Time == "ingested"}, err
+}
+
+// of returns the index of a time. Weeks are those of ISO 8601.
+func (x *indexRule) of(t time.Time, collection Collection) string {
+	if collection != Cluster {
+		if x.suffix == "" {
+			return x.name + "-001"
+		}
+		return x.name + "-" + x.suffix
+	}
+	if x.rotation == logtype.Auto {
+		return x.name
+	}
+	name := x.name
+	if x.suffix != "" {
+		name += "-" + x.suffix
+	}
+	t = t.In(x.zone)
+	switch x.rotation {
+	case logtype.Daily:
+		return name + t.Format("-2006-01-02")
+	case logtype.Weekly:
+		year, week := t.ISOWeek()
+		return fmt.Sprintf("%s-%04d-w%02d", name, year, week)
+	case logtype.Yearly:
+		return name + t.Format("-2006")
+	}
+	return name + t.Format("-2006-01")
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}

@@ -1,0 +1,253 @@
+package ecs
+
+import (
+	"errors"
+	"regexp"
+	"strconv"
+	"time"
+
+	"github.com/fluent-siem/fluent-siem/filters/logtype"
+)
+
+// timeRule reads an event's time from one field.
+type timeRule struct {
+	from  *source
+	parse func(b []byte, zone *time.Location) (time.Time, bool)
+	zone  *time.Location
+}
+
+func newTimeRule(from *source, at logtype.Time) (timeRule, error) {
+	zone, err := logtype.ParseZone(at.Zone)
+	r := timeRule{from: from, zone: zone}
+	switch at.Layout {
+	case "iso8601":
+		r.parse = parseISO
+	case "epoch":
+		r.parse = func(b []byte, _ *time.Location) (time.Time, bool) { return parseEpoch(b) }
+	default:
+		layout := at.Layout
+		if _, perr := time.Parse(layout, time.Now().Format(layout)); perr != nil || layout == time.Now().Format(layout) {
+			err = errors.Join(err, errors.New(layout+" is no layout: iso8601, epoch, or a reference time of Go's package time"))
+		}
+		r.parse = func(b []byte, zone *time.Location) (time.Time, bool) {
+			t, err := time.ParseInLocation(layout, unsafeString(b), zone)
+			return t, err == nil
+		}
+	}
+	return r, err
+}
+
+// findTime finds the event's time: the type's fields in order, then the time
+// in the object's key, then when S3 announced the object, then now.
+func (c *Converter) findTime() {
+	for i := range c.p.times {
+		r := &c.p.times[i]
+		b := c.readText(r.from)
+		if len(b) == 0 {
+			continue
+		}
+		if t, ok := r.parse(b, r.zone); ok {
+			c.time = t
+			return
+		}
+	}
+	switch t, ok := keyTime(c.o.src.Key); {
+	case ok:
+		c.time = t
+	case !c.o.src.EventTime.IsZero():
+		c.time = c.o.src.EventTime
+	default:
+		c.time = c.now
+	}
+}
+
+var keyTimeRE = regexp.MustCompile(`(?:^|\D)(20\d{6})T(\d{4}(?:\d\d)?)Z`)
+
+// keyTime finds the time of delivery that AWS services write into keys, such
+// as 20240115T0905Z.
+func keyTime(key string) (time.Time, bool) {
+	m := keyTimeRE.FindStringSubmatch(key)
+	if m == nil {
+		return time.Time{}, false
+	}
+	layout := "20060102T1504"
+	if len(m[2]) == 6 {
+		layout += "05"
+	}
+	t, err := time.Parse(layout, m[1]+"T"+m[2])
+	return t, err == nil
+}
+
+// parseEpoch reads seconds, milliseconds, microseconds or nanoseconds since
+// 1970, told apart by their size; seconds may have a fraction.
+func parseEpoch(b []byte) (time.Time, bool) {
+	n, neg, i := int64(0), false, 0
+	if len(b) > 0 && b[0] == '-' {
+		neg, i = true, 1
+	}
+	if i == len(b) || len(b)-i > 19 {
+		return time.Time{}, false
+	}
+	for ; i < len(b); i++ {
+		if b[i] < '0' || b[i] > '9' {
+			return parseEpochFloat(b)
+		}
+		n = n*10 + int64(b[i]-'0')
+	}
+	if n < 0 {
+		return time.Time{}, false
+	}
+	if neg {
+		n = -n
+	}
+	switch m := max(n, -n); {
+	case m <= 1e12:
+		return time.Unix(n, 0).UTC(), true
+	case m < 1e15:
+		return time.UnixMilli(n).UTC(), true
+	case m < 1e17:
+		return time.UnixMicro(n).UTC(), true
+	}
+	return time.Unix(0, n).UTC(), true
+}
+
+func parseEpochFloat(b []byte) (time.Time, bool) {
+	f, err := strconv.ParseFloat(unsafeString(b), 64)
+	if err != nil || !(f > -1e15 && f < 1e15) {
+		return time.Time{}, false
+	}
+	if f > 1e12 || f < -1e12 {
+		return time.UnixMicro(int64(f * 1e3)).UTC(), true
+	}
+	return time.UnixMicro(int64(f*1e6 + 0.5)).UTC(), true
+}
+
+// parseISO reads a date and time of ISO 8601 as logs write it: any one
+// character between date and time, fractions of any length, Z, ±hh:mm or
+// ±hhmm; without a zone, zone counts.
+func parseISO(b []byte, zone *time.Location) (time.Time, bool) {
+	if len(b) < 19 {
+		for _, layout := range []string{"2006-01-02", "20060102", "20060102T150405Z0700", "20060102T150405", "2006-01-02T15:04Z07:00", "2006-01-02T15:04"} {
+			if t, err := time.ParseInLocation(layout, unsafeString(b), zone); err == nil {
+				return t, true
+			}
+		}
+		return time.Time{}, false
+	}
+	if b[4] != '-' || b[7] != '-' || b[13] != ':' || b[16] != ':' {
+		t, err := time.ParseInLocation("20060102T150405.999999999Z0700", unsafeString(b), zone)
+		return t, err == nil
+	}
+	year, ok0 := digits(b[0:4])
+	month, ok1 := digits(b[5:7])
+	day, ok2 := digits(b[8:10])
+	hour, ok3 := digits(b[11:13])
+	minute, ok4 := digits(b[14:16])
+	second, ok5 := digits(b[17:19])
+	if !(ok0 && ok1 && ok2 && ok3 && ok4 && ok5) || month < 1 || month > 12 || day < 1 || day > daysIn(year, month) || hour > 23 || minute > 59 || second > 60 {
+		return time.Time{}, false
+	}
+	b = b[19:]
+	nanos := 0
+	if len(b) > 0 && (b[0] == '.' || b[0] == ',') {
+		n := 0
+		for b = b[1:]; len(b) > 0 && b[0] >= '0' && b[0] <= '9'; b = b[1:] {
+			if n < 9 {
+				nanos = nanos*10 + int(b[0]-'0')
+				n++
+			}
+		}
+		if n == 0 {
+			return time.Time{}, false
+		}
+		for ; n < 9; n++ {
+			nanos *= 10
+		}
+	}
+	if len(b) > 0 && b[0] == ' ' {
+		b = b[1:]
+	}
+	switch {
+	case len(b) == 0:
+	case len(b) == 1 && (b[0] == 'Z' || b[0] == 'z'), string(b) == "UTC":
+		zone = time.UTC
+	default:
+		offset, ok := parseOffset(b)
+		if !ok {
+			return time.Time{}, false
+		}
+		t := time.Date(year, time.Month(month), day, hour, minute, second, nanos, time.UTC)
+		return t.Add(-time.Duration(offset) * time.Second), true
+	}
+	return time.Date(year, time.Month(month), day, hour, minute, second, nanos, zone), true
+}
+
+// parseOffset reads ±hh, ±hhmm or ±hh:mm as seconds east of UTC.
+func parseOffset(b []byte) (int, bool) {
+	if len(b) < 3 || b[0] != '+' && b[0] != '-' {
+		return 0, false
+	}
+	h, ok := digits(b[1:3])
+	rest := b[3:]
+	if len(rest) > 0 && rest[0] == ':' {
+		rest = rest[1:]
+	}
+	m := 0
+	if ok && len(rest) > 0 {
+		if len(rest) != 2 {
+			return 0, false
+		}
+		m, ok = digits(rest)
+	}
+	if !ok || h > 23 || m > 59 {
+		return 0, false
+	}
+	seconds := h*3600 + m*60
+	if b[0] == '-' {
+		seconds = -seconds
+	}
+	return seconds, true
+}
+
+func daysIn(year, month int) int {
+	return time.Date(year, time.Month(month)+1, 0, 0, 0, 0, 0, time.UTC).Day()
+}
+
+func digits(b []byte) (int, bool) {
+	n := 0
+	for _, c := range b {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		n = n*10 + int(c-'0')
+	}
+	return n, true
+}
+
+// appendTime writes a time in UTC as OpenSearch's strict_date_optional_time
+// reads it, without a fraction when there is none.
+func appendTime(dst []byte, t time.Time) []byte {
+	t = t.UTC()
+	year, month, day := t.Date()
+	hour, minute, second := t.Clock()
+	if year < 0 || year > 9999 {
+		return t.AppendFormat(dst, time.RFC3339Nano)
+	}
+	two := func(n int, after byte) { dst = append(dst, byte('0'+n/10), byte('0'+n%10), after) }
+	dst = append(dst, byte('0'+year/1000), byte('0'+year/100%10), byte('0'+year/10%10), byte('0'+year%10), '-')
+	two(int(month), '-')
+	two(day, 'T')
+	two(hour, ':')
+	two(minute, ':')
+	two(second, '.')
+	nanos := t.Nanosecond()
+	if nanos == 0 {
+		dst[len(dst)-1] = 'Z'
+		return dst
+	}
+	for unit := 100_000_000; nanos > 0; unit /= 10 {
+		dst = append(dst, byte('0'+nanos/unit))
+		nanos %= unit
+	}
+	return append(dst, 'Z')
+}
