@@ -40,6 +40,13 @@ func (s Setup) Start(h Host) (*Process, error) {
 // StartWith starts h with a configuration of the caller's, whose state_dir is
 // the setup's, and more variables (NAME=value) in its environment.
 func (s Setup) StartWith(h Host, config string, env ...string) (*Process, error) {
+	env = append(append(os.Environ(), "AWS_ACCESS_KEY_ID=AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY=secret", "AWS_EC2_METADATA_DISABLED=true", "NO_COLOR=1"), env...)
+	if h.flat {
+		var err error
+		if config, err = flatten(config, env); err != nil {
+			return nil, err
+		}
+	}
 	p := &Process{setup: s, output: filepath.Join(s.Dir, h.Name+".out"), done: make(chan struct{})}
 	out, err := os.OpenFile(p.output, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
 	if err != nil {
@@ -47,9 +54,7 @@ func (s Setup) StartWith(h Host, config string, env ...string) (*Process, error)
 	}
 	defer out.Close()
 	p.cmd = exec.Command(h.Program, h.args(config)...)
-	p.cmd.Stdout, p.cmd.Stderr = out, out
-	p.cmd.Env = append(os.Environ(), "AWS_ACCESS_KEY_ID=AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY=secret", "AWS_EC2_METADATA_DISABLED=true", "NO_COLOR=1")
-	p.cmd.Env = append(p.cmd.Env, env...)
+	p.cmd.Stdout, p.cmd.Stderr, p.cmd.Env = out, out, env
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := p.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("%s does not start: %w; `make build` makes it", h.Name, err)
@@ -71,9 +76,14 @@ func (s Setup) StartWith(h Host, config string, env ...string) (*Process, error)
 // Done is closed when the process has ended.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
-// Kill ends the process at once, as `kill -9` does, and waits for it.
+// Kill ends the process and its children at once, as `kill -9` does, and waits for it.
 func (p *Process) Kill() {
-	p.cmd.Process.Kill() // an error says that it has ended
+	select {
+	case <-p.done:
+		return // its number may be another's by now
+	default:
+	}
+	syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL) // an error says that it has ended
 	<-p.done
 }
 

@@ -18,6 +18,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/fluent-siem/fluent-siem/sidecar/hostconfig"
 )
 
 // Host is a program that runs the pipeline.
@@ -28,6 +30,7 @@ type Host struct {
 	plugins []string
 	filter  string // the name of our filter there
 	args    func(config string) []string
+	flat    bool // its configuration is that of the test host
 }
 
 // Pipeline is `fluent-siem pipeline`.
@@ -41,7 +44,7 @@ func Pipeline(root string) Host {
 // TestHost is the C program of test/host, which loads our libraries as Fluent Bit does.
 func TestHost(root string) Host {
 	return Host{
-		Name: "test-host", Program: filepath.Join(root, "build/test-host"), filter: "ecs", plugins: libraries(root, "ecs"),
+		Name: "test-host", Program: filepath.Join(root, "build/test-host"), filter: "ecs", plugins: libraries(root, "ecs"), flat: true,
 		args: func(config string) []string { return []string{"-c", config} },
 	}
 }
@@ -128,4 +131,33 @@ func section(b *strings.Builder, indent string, base, more Settings) {
 	for _, key := range slices.Sorted(maps.Keys(all)) {
 		fmt.Fprintf(b, "%s%s: %s\n", indent, key, all[key])
 	}
+}
+
+// flatten writes what the test host reads of Fluent Bit's configuration, and
+// returns its path.
+func flatten(config string, env []string) (string, error) {
+	file, err := hostconfig.Read(config, func(name string) (string, bool) {
+		for _, e := range slices.Backward(env) {
+			if value, ok := strings.CutPrefix(e, name+"="); ok {
+				return value, true
+			}
+		}
+		return "", false
+	})
+	if err != nil {
+		return "", err
+	}
+	sections := []hostconfig.Section{file.Service}
+	for _, p := range file.Plugins {
+		sections = append(sections, hostconfig.Section{Kind: "plugin", Properties: []hostconfig.Property{{Key: "path", Value: p.Value}}})
+	}
+	var b strings.Builder
+	for _, s := range slices.Concat(sections, file.Inputs, file.Filters, file.Outputs) {
+		fmt.Fprintf(&b, "section %s\n", s.Kind)
+		for _, p := range s.Properties {
+			fmt.Fprintf(&b, "%s %s\n", p.Key, p.Value)
+		}
+	}
+	path := config + ".flat"
+	return path, os.WriteFile(path, []byte(b.String()), 0o644)
 }
