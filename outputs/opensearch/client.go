@@ -317,6 +317,6 @@ func errorRuling(err error) (r ruling, sent bool) {
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
 		return ruling{Busy, "timeout", "see what slows the cluster down, or raise request_timeout"}, true
 	default:
-		return ruling{Busy, "connection_lost", ""}, true
+		return ruling{Busy, "connection_lost", "if this stays so: a cluster that demands TLS closes connections like this; write https:// in endpoint"}, true
 	}
 }

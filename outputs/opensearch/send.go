@@ -71,7 +71,7 @@ func (j *job) send(b *bulk, list []int32) {
 		}
 		// An index that was sick before this bulk came gets one attempt for each
 		// time that the host offers the chunk.
-		if sick || !j.wait(len(held), true, backoff(heldTries, time.Second, 3*time.Second), heldPatience) {
+		if sick || !j.wait(len(held), true, backoff(heldTries, time.Second, 3*time.Second), min(heldPatience, j.w.cfg.Patience)) {
 			j.giveUp(b, held, o.why)
 			return
 		}
@@ -322,7 +322,7 @@ func (j *job) bury(b *bulk) {
 			break
 		}
 		j.w.lettersFail(err)
-		if !j.wait(len(letters), true, backoff(try, time.Second, 3*time.Second), heldPatience) {
+		if !j.wait(len(letters), true, backoff(try, time.Second, 3*time.Second), min(heldPatience, j.w.cfg.Patience)) {
 			for _, r := range b.refused {
 				j.leaveOpen(r.ordinal, false, "dead letters cannot be written: "+err.Error())
 			}
