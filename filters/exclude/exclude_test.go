@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/valyala/fastjson"
 )
@@ -273,7 +274,7 @@ func FuzzRules(f *testing.F) {
 		value, _ := json.Marshal(map[string]string{"action": "COUNT", "expression": expression})
 		r, _ := Load([]byte("log_type,field,pattern,pattern_type,comment\nt,f,"+quoted(pattern)+",regex,\nl,f,"+quoted(literal)+",text,\n"), []Parameter{{"/siem/exclude-logs/t/x", string(value)}})
 		r.For("t").Match([]byte(document))
-		if t2 := r.For("l"); t2 != nil && json.Valid([]byte(`"`+literal+`"`)) && !strings.ContainsAny(literal, "\\\r") {
+		if t2 := r.For("l"); t2 != nil && utf8.ValidString(literal) && json.Valid([]byte(`"`+literal+`"`)) && !strings.ContainsAny(literal, "\\\r") {
 			text, _ := json.Marshal(map[string]string{"f": literal})
 			if _, action := t2.Match(text); action != Exclude {
 				t.Errorf("%q does not exclude itself", literal)
