@@ -4,7 +4,7 @@
  * or overwrites without a sound is a fault or a violation here.
  *
  *   main.c     arguments, signals, the life of pipelines, reload
- *   config.c   the configuration, a part of YAML
+ *   config.c   the configuration, one line a key
  *   memory.c   blocks with a page behind them that cannot be touched
  *   proxy.c    the Go proxy: libraries, registration, inputs' and outputs' init and exit
  *   filter.c   native filters
