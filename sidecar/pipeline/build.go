@@ -22,19 +22,17 @@ type service struct {
 }
 
 // hostKeys are settings that Fluent Bit reads itself, of every plugin; a key
-// that ends with a dot stands for all that begin with it.
+// that ends with a dot or underscore stands for all that begin with it.
 var hostKeys = []string{
 	"name", "match", "match_regex", "alias", "tag", "host", "port", "ipv6", "listen", "log_level", "log_suppress_interval",
-	"retry_limit", "workers", "routable", "mem_buf_limit", "threaded", "thread.", "storage.", "rate_", "net.", "tls", "tls.", "oauth2", "processors",
+	"retry_limit", "workers", "routable", "mem_buf_limit", "threaded", "thread.", "storage.", "rate_", "net.", "tls", "tls.", "oauth2", "oauth2.", "oauth2_", "processors",
 }
 
-func hostOwned(key string) bool {
-	for _, k := range hostKeys {
-		if key == k || strings.HasSuffix(k, ".") && strings.HasPrefix(key, k) || (k == "rate_" || k == "oauth2") && strings.HasPrefix(key, k) {
-			return true
-		}
-	}
-	return false
+// covered tells whether key is in a list like hostKeys.
+func covered(known []string, key string) bool {
+	return slices.ContainsFunc(known, func(k string) bool {
+		return key == k || (strings.HasSuffix(k, ".") || strings.HasSuffix(k, "_")) && strings.HasPrefix(key, k)
+	})
 }
 
 // builder makes a Pipeline of a configuration and gathers what is wrong.
@@ -78,7 +76,20 @@ func (b *builder) build() {
 	b.acknowledge()
 }
 
+// serviceKeys are what Fluent Bit knows in its service section; a key that ends
+// with a dot or underscore stands for all that begin with it.
+var serviceKeys = []string{
+	"flush", "grace", "log_level", "scheduler.base", "scheduler.cap", "daemon", "log_file", "parsers_file", "plugins_file", "streams_file",
+	"http_server", "http_listen", "http_port", "hot_reload", "coro_stack_size", "config_watch", "health_check", "enable_chunk_trace",
+	"multiline_buffer_limit", "hot_reload.", "hc_", "http_", "http.", "dns.", "storage.", "sp.", "json.", "windows.",
+}
+
 func (b *builder) service() {
+	for _, p := range b.file.Service.Properties {
+		if !covered(serviceKeys, p.Key) {
+			b.warnf(p.At, "Fluent Bit has no service setting %s%s", p.Key, hostconfig.Suggest(p.Key, serviceKeys))
+		}
+	}
 	s := &b.p.service
 	s.flush = b.seconds("flush", time.Second, time.Millisecond, time.Hour)
 	s.grace = b.seconds("grace", 5*time.Second, 0, 24*time.Hour)
@@ -114,7 +125,7 @@ func make1[S any](b *builder, s hostconfig.Section, plugins map[string]Plugin[S]
 	}
 	unknown := false
 	for _, p := range s.Properties {
-		if !slices.Contains(plugin.Keys, p.Key) && !hostOwned(p.Key) {
+		if !slices.Contains(plugin.Keys, p.Key) && !covered(hostKeys, p.Key) {
 			unknown = true
 			b.failf(p.At, "%s has no setting %s%s", name, p.Key, hostconfig.Suggest(p.Key, append(slices.Clone(plugin.Keys), hostKeys...)))
 		}

@@ -80,3 +80,15 @@ func TestAcknowledgeIndexedWithoutAnOutputThatJudgesIsWarnedOf(t *testing.T) {
 		}
 	}
 }
+
+func TestAMisspelledServiceSettingIsWarnedOf(t *testing.T) {
+	var log bytes.Buffer
+	_, err := New(read(t, "service: {graec: 5, storage.path: x, http_server: on, HC_Errors_Count: 5}\npipeline: {inputs: [{name: in, acknowledge: queued}], outputs: [{name: stdout}]}"),
+		kit(map[string]Input{"in": say("")}, nil, nil), WithLog(slog.New(slog.NewTextHandler(&log, nil))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Count(log.String(), "level=WARN") != 1 || !strings.Contains(log.String(), "no service setting graec; did you mean grace?") || !strings.Contains(log.String(), "p.yaml:1:11") {
+		t.Errorf("logged:\n%s", log.String())
+	}
+}

@@ -117,7 +117,8 @@ func (p *Pipeline) Run(ctx context.Context) error {
 	flushing := make(chan struct{})
 	workers.Go(func() { p.flushLoop(flushing) })
 	for _, r := range p.routes {
-		readers.Go(func() { r.run(inputs) })
+		r.life = inputs
+		readers.Go(r.run)
 	}
 	p.log.Info("pipeline started", "inputs", len(p.routes), "filters", len(p.filters), "outputs", len(p.outputs))
 

@@ -215,6 +215,27 @@ func TestAppendBlocksWhileMemBufLimitIsExceeded(t *testing.T) {
 	})
 }
 
+func TestAppendAnswersWhenThePipelineStops(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		out := &fakeOutput{try: func(string, []byte) error { return errBusy }}
+		var answer error
+		in := fakeInput(func(ctx context.Context, sink Sink) error {
+			for answer == nil {
+				answer = sink.Append(context.Background(), "", 1, record(strings.Repeat("x", 1<<20)))
+			}
+			return nil
+		})
+		stop := start(t, "pipeline: {inputs: [{name: in}], outputs: [{name: out, retry_limit: no_limits}]}", kit(map[string]Input{"in": in}, nil, map[string]Output{"out": out}))
+		time.Sleep(time.Minute)
+		if err := stop(); err == nil {
+			t.Error("undelivered bytes are no error")
+		}
+		if answer == nil || !strings.Contains(answer.Error(), "no room") {
+			t.Errorf("Append answered %v", answer)
+		}
+	})
+}
+
 func TestWorkersWriteAtTheSameTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex

@@ -30,7 +30,8 @@ type route struct {
 	filters []*filter
 	outputs []*delivery
 
-	appended atomic.Int64 // when Append was called last, Unix nanoseconds
+	appended atomic.Int64    // when Append was called last, Unix nanoseconds
+	life     context.Context // of the input: when it ends, Append waits no longer
 
 	mu   sync.Mutex
 	tags map[string]*lane
@@ -62,7 +63,8 @@ func (c *chunk) release() {
 
 // run runs the input until ctx is done. An input that ends before is started
 // again, less and less eagerly.
-func (r *route) run(ctx context.Context) {
+func (r *route) run() {
+	ctx := r.life
 	const longest = time.Minute
 	for wait := time.Second; ; wait = min(2*wait, longest) {
 		began := time.Now()
@@ -152,10 +154,22 @@ func (r *route) Append(ctx context.Context, tag string, _ int, buf []byte) error
 	for len(buf) > 0 {
 		part := cut(buf)
 		buf = buf[len(part):]
-		if err := r.memory.Take(ctx, int64(len(part))); err != nil {
-			return fmt.Errorf("the pipeline is stopping, or its outputs took nothing for too long: %w", err)
+		if err := r.take(ctx, int64(len(part))); err != nil {
+			return err
 		}
 		l.add(part, r.memory)
+	}
+	return nil
+}
+
+// take takes memory for n bytes. It waits until there is room, ctx is done, or
+// the input must end: an input may rely on an answer then.
+func (r *route) take(ctx context.Context, n int64) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(r.life, cancel)()
+	if err := r.memory.Take(ctx, n); err != nil {
+		return fmt.Errorf("the outputs had no room for %d bytes until the input was stopped: %w", n, err)
 	}
 	return nil
 }
