@@ -1,0 +1,105 @@
+// Package cli is the command line of fluent-siem: what the commands are called,
+// what they say, and how they end.
+//
+// # Promises
+//
+//   - Results go to standard output, everything else to standard error: a
+//     command may stand in a pipe.
+//   - The exit code means something: [Done], [Failed] or [Usage].
+//   - Each example of the help runs as it is (a test runs them).
+//   - Colours and progress appear on a terminal only, and never with NO_COLOR set.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/alecthomas/kong"
+)
+
+// The exit codes.
+const (
+	Done   = 0 // it did what was asked
+	Failed = 1 // it ran, but not everything went well: the text says what
+	Usage  = 2 // the command line or the configuration is wrong: nothing was done
+)
+
+// Terminal is what the program talks to.
+type Terminal struct {
+	In     io.Reader
+	Out    io.Writer
+	Err    io.Writer
+	Reload <-chan os.Signal // each value asks the pipeline to read its configuration again; may be nil
+}
+
+// commands is the grammar; each command is a field.
+type commands struct {
+	Pipeline pipelineCommand `cmd:"" help:"Run a Fluent Bit configuration in this process, without Fluent Bit."`
+	Convert  convertCommand  `cmd:"" help:"Convert a file as the pipeline would, without any service."`
+	Explain  explainCommand  `cmd:"" help:"Say what would happen to an object: log type, index, id, time."`
+	Version  versionCommand  `cmd:"" help:"Print version and build."`
+	Manual   manualCommand   `cmd:"" hidden:"" help:"Print this help as a Markdown page."`
+}
+
+const description = `Loads security logs from S3 into OpenSearch.
+
+Exit codes: 0 done; 1 it ran, but something failed; 2 the command line or the
+configuration is wrong and nothing was done.`
+
+// usageError is an error for which nothing was done.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+// errQuiet ends a command with [Failed] when it has said everything already.
+var errQuiet = errors.New("failed")
+
+// Run runs one command and returns the exit code. It ends soon after ctx.
+func Run(ctx context.Context, args []string, t Terminal) int {
+	var c commands
+	helped := false
+	parser, err := newParser(&c, t, func(int) { helped = true })
+	if err != nil {
+		fmt.Fprintln(t.Err, "fluent-siem:", err)
+		return Failed
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	parsed, err := parser.Parse(args)
+	if helped {
+		return Done
+	}
+	if err == nil {
+		parsed.BindTo(ctx, (*context.Context)(nil))
+		err = parsed.Run(t, parser)
+	} else {
+		err = usageError{fmt.Errorf("%w\nRun `fluent-siem --help` for what there is", err)}
+	}
+	var usage usageError
+	switch {
+	case err == nil:
+		return Done
+	case errors.Is(err, errQuiet):
+		return Failed
+	}
+	fmt.Fprintf(t.Err, "fluent-siem: %v\n", err)
+	if errors.As(err, &usage) {
+		return Usage
+	}
+	return Failed
+}
+
+// newParser returns the parser of c; exit is called after a help text.
+func newParser(c *commands, t Terminal, exit func(int)) (*kong.Kong, error) {
+	return kong.New(c,
+		kong.Name("fluent-siem"),
+		kong.Description(description),
+		kong.Writers(t.Out, t.Err),
+		kong.Exit(exit),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
+	)
+}

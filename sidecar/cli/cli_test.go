@@ -1,0 +1,71 @@
+package cli
+
+import (
+	"bytes"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/fluent-siem/fluent-siem/filters/logtype"
+)
+
+// TestManual keeps conf/fluent-siem.md equal to the help texts; with UPDATE=1
+// it writes it.
+func TestManual(t *testing.T) {
+	const path = "../../conf/fluent-siem.md"
+	t.Setenv("COLUMNS", "100")
+	var out, errs bytes.Buffer
+	if code := Run(t.Context(), []string{"manual"}, Terminal{Out: &out, Err: &errs}); code != Done {
+		t.Fatalf("exit code %d: %s", code, errs.String())
+	}
+	for _, command := range []string{"pipeline", "convert", "explain", "version"} {
+		if !strings.Contains(out.String(), "\n## fluent-siem "+command+"\n") {
+			t.Errorf("the manual lacks %s", command)
+		}
+	}
+	if os.Getenv("UPDATE") == "1" {
+		if err := os.WriteFile(path, out.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	old, err := os.ReadFile(path)
+	if err != nil || !bytes.Equal(old, out.Bytes()) {
+		t.Errorf("%s is not what the help texts say (%v); UPDATE=1 go test writes it", path, err)
+	}
+}
+
+func TestNearest(t *testing.T) {
+	types := []*logtype.Type{{Name: "vpc", Key: "vpcflowlogs/"}, {Name: "waf", Key: `aws-waf-logs-|_waflogs_`}, {Name: "trail", Key: "CloudTrail/"}, {Name: "none"}}
+	for key, want := range map[string]string{
+		"AWSLogs/1/vpcflowlog/x":    `vpc: its pattern wants "vpcflowlogs/"`,
+		"aws-waf-log-x":             `waf: its pattern wants "aws-waf-logs-"`,
+		"something/else":            "",
+		"AWSLogs/1/cloudtrail/x":    `trail: its pattern wants "CloudTrail/"`,
+		"vpcflow/CloudTrailDigests": `trail: its pattern wants "CloudTrail/" vpc: its pattern wants "vpcflowlogs/"`,
+	} {
+		var got []string
+		for _, n := range nearest(types, nil, key) {
+			got = append(got, n.String())
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s: got %q, want %q", key, got, want)
+		}
+	}
+	if got := nearest(types, types[:1], "vpcflowlogs/"); len(got) != 0 {
+		t.Errorf("the winner is called close: %v", got)
+	}
+}
+
+func TestRowsAlign(t *testing.T) {
+	rows := [][]string{{"read", "5"}, {"größer", "1234"}}
+	for right, want := range map[bool]string{true: "read       5\ngrößer  1234\n", false: "read    5\ngrößer  1234\n"} {
+		var out bytes.Buffer
+		if err := writeRows(&out, rows, right, nil); err != nil || out.String() != want {
+			t.Errorf("right %v: %v, got\n%s", right, err, out.String())
+		}
+	}
+	var out bytes.Buffer
+	if styleFor(&out).red("x") != "x" || style(true).red("x") == "x" {
+		t.Error("colours are for terminals only")
+	}
+}

@@ -1,0 +1,47 @@
+package cli
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+
+	"github.com/alecthomas/kong"
+)
+
+type manualCommand struct{}
+
+// Run prints every help text as one Markdown page.
+func (manualCommand) Run(t Terminal, parser *kong.Kong) error {
+	var b strings.Builder
+	b.WriteString("# fluent-siem\n\nMade from the help texts by `make manual`; do not edit.\n")
+	commands := [][]string{{}}
+	for _, node := range parser.Model.Children {
+		if !node.Hidden {
+			commands = append(commands, []string{node.Name})
+		}
+	}
+	for _, args := range commands {
+		text, err := helpText(args)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(&b, "\n## %s\n\n```text\n%s```\n", strings.Join(append([]string{"fluent-siem"}, args...), " "), text)
+	}
+	_, err := t.Out.Write([]byte(b.String()))
+	return err
+}
+
+// helpText is what `fluent-siem … --help` prints.
+func helpText(args []string) (string, error) {
+	var out bytes.Buffer
+	parser, err := newParser(&commands{}, Terminal{Out: &out, Err: &out}, func(int) {})
+	if err != nil {
+		return "", err
+	}
+	_, _ = parser.Parse(append(args, "--help")) // after help it goes on and finds that arguments are missing
+	lines := strings.Split(out.String(), "\n")
+	for i := range lines {
+		lines[i] = strings.TrimRight(lines[i], " ")
+	}
+	return strings.Join(lines, "\n"), nil
+}

@@ -1,0 +1,100 @@
+// Package script_test runs the whole program as its users do. A case is a
+// script, *.txtar: commands at the top, files below. Besides testscript's own
+// commands there are:
+//
+//	s3put KEY FILE            put FILE into the bucket; its queue hears of it
+//	pipeline until CONDITION  run `fluent-siem pipeline -c pipeline.yaml` until
+//	                          the condition holds, then stop it with SIGTERM;
+//	                          it must end with 0. Conditions: queue-empty,
+//	                          lines FILE N (FILE has N lines),
+//	                          said TEXT (standard error has it)
+//	pipeline start|stop       the same in two steps; between them:
+//	hangup until CONDITION    send SIGHUP and wait
+//	queue-holds N             wait until N messages can be received
+//	fields FILE PATH…         print the values at these paths, a line per document
+//	help-examples             run each example of each help text
+//
+// $QUEUE, $ENDPOINT and AWS's variables are set. The services are an emulator
+// of S3 and SQS in this process.
+package script_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/signal"
+	"syscall"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/fluent-siem/fluent-siem/sidecar/cli"
+	"github.com/fluent-siem/fluent-siem/test/services/awsemu"
+)
+
+// TestMain lets a script run this binary as fluent-siem.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"fluent-siem": func() {
+			ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+			context.AfterFunc(ctx, stop)
+			reload := make(chan os.Signal, 1)
+			signal.Notify(reload, syscall.SIGHUP)
+			os.Exit(cli.Run(ctx, os.Args[1:], cli.Terminal{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Reload: reload}))
+		},
+	})
+}
+
+const (
+	bucket = "siem-logs"
+	queue  = "siem"
+)
+
+// key of the world in the environment of a script.
+type key struct{}
+
+// world is what a script's commands work on.
+type world struct {
+	services *awsemu.Server
+	running  *program
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 ".",
+		RequireExplicitExec: true,
+		UpdateScripts:       os.Getenv("UPDATE") == "1",
+		Setup: func(env *testscript.Env) error {
+			services, err := awsemu.Start(awsemu.Config{})
+			if err != nil {
+				return err
+			}
+			w := &world{services: services}
+			env.Defer(func() {
+				w.running.kill()
+				if err := services.Close(); err != nil && !errors.Is(err, os.ErrClosed) {
+					t.Log(err)
+				}
+			})
+			url, err := services.Pipe(bucket, queue)
+			if err != nil {
+				return err
+			}
+			env.Values[key{}] = w
+			env.Setenv("QUEUE", url)
+			env.Setenv("ENDPOINT", services.URL)
+			env.Setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+			env.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
+			env.Setenv("AWS_EC2_METADATA_DISABLED", "true")
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"s3put":         s3put,
+			"pipeline":      pipeline,
+			"hangup":        hangup,
+			"queue-holds":   queueHolds,
+			"fields":        fields,
+			"help-examples": helpExamples,
+		},
+	})
+}
