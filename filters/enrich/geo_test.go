@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -76,12 +77,13 @@ func TestOneAddressHasManyForms(t *testing.T) {
 // A name may hold anything; both forms must stay valid.
 func TestRenderEscapes(t *testing.T) {
 	a := asnRecord{Number: 64500, Organization: "A\"T&T\\\n\u2028 \xff é"}
-	asJSON, asMsgpack := a.render()
+	asJSON, asMsgpack := render(a.write)
 	if !json.Valid(asJSON) {
 		t.Errorf("not JSON: %s", asJSON)
 	}
 	sameInMsgpack(t, asJSON, asMsgpack)
-	if j, m := (&cityRecord{}).render(); j != nil || m != nil {
+	empty := absent()
+	if j, m := render(empty.write); j != nil || m != nil {
 		t.Errorf("an empty record is rendered: %s", j)
 	}
 }
@@ -186,7 +188,7 @@ func TestThousandSwapsUnderLoad(t *testing.T) {
 
 	done := make(chan struct{})
 	var wg sync.WaitGroup
-	for range 4 {
+	for range 2 {
 		wg.Go(func() {
 			r := g.Reader()
 			others := []netip.Addr{netip.MustParseAddr("1.128.0.1"), netip.MustParseAddr("2001:220::1"), netip.MustParseAddr("10.1.1.1")}
@@ -233,6 +235,49 @@ func TestThousandSwapsUnderLoad(t *testing.T) {
 	if n := g.Swapped() - before; n != 2000 {
 		t.Errorf("%d tables were swapped in, want 2000", n)
 	}
+}
+
+// A table of 32 MiB must not count in the Go heap, and must be given back after
+// it was replaced.
+func TestTablesLieOutsideTheHeapAndAreGivenBack(t *testing.T) {
+	small := read(t, "testdata/mmdb/GeoLite2-City-Test.mmdb")
+	metadata := bytes.LastIndex(small, []byte("\xab\xcd\xefMaxMind.com"))
+	const padding = 32 << 20
+	large := slices.Concat(small[:metadata], make([]byte, padding), small[metadata:])
+	dir := t.TempDir()
+	path := filepath.Join(dir, "GeoLite2-City.mmdb")
+	heap := func() int64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	before := heap()
+	g := &Geo{dir: dir, log: slog.New(slog.DiscardHandler), states: map[*kind]*state{city: {}, asn: {}}}
+	g.current.Store(&tables{})
+	freed := make(chan struct{}, 10)
+	for i := range 5 {
+		replace(t, path, large)
+		g.refresh()
+		if g.Swapped() != uint64(i+1) || g.Reader().Lookup(netip.MustParseAddr("81.2.69.142")) == nil {
+			t.Fatalf("the large table is not used: %s", g.Problem())
+		}
+		runtime.AddCleanup(g.current.Load().city, func(c chan struct{}) { c <- struct{}{} }, freed)
+	}
+	if grown := heap() - before; grown > padding/4 {
+		t.Errorf("the heap grew by %d bytes", grown)
+	}
+	for range 4 {
+		select {
+		case <-freed:
+		case <-time.After(time.Minute):
+			t.Fatal("a replaced table is still in memory")
+		}
+	}
+	if len(freed) != 0 {
+		t.Error("the table in use was given back")
+	}
+	runtime.KeepAlive(g)
 }
 
 func TestReplacedFilesAreNoticed(t *testing.T) {

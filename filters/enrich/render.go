@@ -1,22 +1,21 @@
 package enrich
 
 import (
+	"bytes"
+	"math"
 	"strconv"
-
-	"github.com/tinylib/msgp/msgp"
 
 	"github.com/fluent-siem/fluent-siem/internal/event"
 )
 
-// cityRecord is what we take from a City (or Country, Enterprise) database.
-// Names are MaxMind's; the English ones become the document's, as the
-// dashboards expect.
+// cityRecord is what we take from a City (or Enterprise) database. The English
+// names become the document's, as the dashboards expect.
 type cityRecord struct {
 	City     named `maxminddb:"city"`
 	Country  named `maxminddb:"country"`
 	Location struct {
-		Latitude  *float64 `maxminddb:"latitude"`
-		Longitude *float64 `maxminddb:"longitude"`
+		Latitude  float64 `maxminddb:"latitude"`
+		Longitude float64 `maxminddb:"longitude"`
 	} `maxminddb:"location"`
 }
 
@@ -39,86 +38,80 @@ type rendered struct {
 	json, msgpack []byte // nil: the record says nothing of interest
 }
 
-// render writes the value of "geo": city_name, country_iso_code, country_name,
-// location{lon,lat}; what the record lacks is absent.
-func (c *cityRecord) render() (json, msgpack []byte) {
-	var o object
-	o.text("city_name", c.City.Names.English)
-	o.text("country_iso_code", c.Country.ISOCode)
-	o.text("country_name", c.Country.Names.English)
-	if lat, lon := c.Location.Latitude, c.Location.Longitude; lat != nil && lon != nil {
-		var at object
-		at.float("lon", *lon)
-		at.float("lat", *lat)
-		o.object("location", at)
-	}
-	return o.done()
+var (
+	keyCity        = event.NewKey("city_name")
+	keyCountryCode = event.NewKey("country_iso_code")
+	keyCountry     = event.NewKey("country_name")
+	keyLocation    = event.NewKey("location")
+	keyLongitude   = event.NewKey("lon")
+	keyLatitude    = event.NewKey("lat")
+	keyNumber      = event.NewKey("number")
+	keyOrg         = event.NewKey("organization")
+)
+
+// absent returns a record of which nothing is known yet.
+func absent() (c cityRecord) {
+	c.Location.Latitude, c.Location.Longitude = math.NaN(), math.NaN()
+	return c
 }
 
-// render writes the value of "as": number, organization{name}.
-func (a *asnRecord) render() (json, msgpack []byte) {
-	var o object
+// write writes the members of "geo": city_name, country_iso_code,
+// country_name, location{lon,lat}; what the record lacks is absent.
+func (c *cityRecord) write(w *event.Writer) {
+	writeText(w, keyCity, c.City.Names.English)
+	writeText(w, keyCountryCode, c.Country.ISOCode)
+	writeText(w, keyCountry, c.Country.Names.English)
+	if lon, lat := c.Location.Longitude, c.Location.Latitude; real(lon) && real(lat) {
+		var text [32]byte
+		w.Key(keyLocation)
+		at := w.Object()
+		w.Key(keyLongitude)
+		w.Number(strconv.AppendFloat(text[:0], lon, 'f', -1, 64))
+		w.Key(keyLatitude)
+		w.Number(strconv.AppendFloat(text[:0], lat, 'f', -1, 64))
+		w.EndObject(at)
+	}
+}
+
+// real says whether a coordinate is one.
+func real(v float64) bool { return math.Abs(v) <= 360 }
+
+// write writes the members of "as": number, organization{name}.
+func (a *asnRecord) write(w *event.Writer) {
 	if a.Number != 0 {
-		o.integer("number", uint64(a.Number))
+		var text [10]byte
+		w.Key(keyNumber)
+		w.Number(strconv.AppendUint(text[:0], uint64(a.Number), 10))
 	}
 	if a.Organization != "" {
-		var org object
-		org.text("name", a.Organization)
-		o.object("organization", org)
+		w.Key(keyOrg)
+		org := w.Object()
+		writeText(w, keyName, a.Organization)
+		w.EndObject(org)
 	}
-	return o.done()
 }
 
-// object writes the same members as JSON and as msgpack.
-type object struct {
-	members       uint32
-	json, msgpack []byte // members only
-}
-
-func (o *object) key(k string) {
-	if o.members > 0 {
-		o.json = append(o.json, ',')
+func writeText(w *event.Writer, k event.Key, v string) {
+	if v != "" {
+		w.Key(k)
+		w.String([]byte(v))
 	}
-	o.members++
-	o.json = append(event.AppendJSONString(o.json, []byte(k)), ':')
-	o.msgpack = msgp.AppendString(o.msgpack, k)
 }
 
-func (o *object) text(k, v string) {
-	if v == "" {
-		return
+// render returns an object in both forms, nil when it has no members.
+func render(members func(*event.Writer)) (json, msgpack []byte) {
+	var scratch [512]byte
+	var w event.Writer
+	form := func(pack bool) []byte {
+		w.Reset(scratch[:0], pack)
+		o := w.Object()
+		members(&w)
+		n := w.Len()
+		w.EndObject(o)
+		if n == 0 {
+			return nil
+		}
+		return bytes.Clone(w.Buf)
 	}
-	o.key(k)
-	o.json = event.AppendJSONString(o.json, []byte(v))
-	o.msgpack = msgp.AppendString(o.msgpack, v)
-}
-
-func (o *object) integer(k string, v uint64) {
-	o.key(k)
-	o.json = strconv.AppendUint(o.json, v, 10)
-	o.msgpack = msgp.AppendUint64(o.msgpack, v)
-}
-
-func (o *object) float(k string, v float64) {
-	o.key(k)
-	o.json = strconv.AppendFloat(o.json, v, 'f', -1, 64)
-	o.msgpack = msgp.AppendFloat64(o.msgpack, v)
-}
-
-func (o *object) object(k string, v object) {
-	json, msgpack := v.done()
-	o.key(k)
-	o.json = append(o.json, json...)
-	o.msgpack = append(o.msgpack, msgpack...)
-}
-
-// done returns the finished values, nil when the object has no members.
-func (o *object) done() (json, msgpack []byte) {
-	if o.members == 0 {
-		return nil, nil
-	}
-	json = make([]byte, 0, len(o.json)+2)
-	json = append(append(append(json, '{'), o.json...), '}')
-	msgpack = msgp.AppendMapHeader(make([]byte, 0, len(o.msgpack)+5), o.members)
-	return json, append(msgpack, o.msgpack...)
+	return form(false), form(true)
 }

@@ -49,11 +49,11 @@ var city = &kind{
 	files: []string{"GeoLite2-City.mmdb", "GeoIP2-City.mmdb", "GeoLite2-City-Test.mmdb", "GeoIP2-City-Test.mmdb"},
 	types: []string{"City", "Enterprise"},
 	decode: func(r maxminddb.Result) ([]byte, []byte, error) {
-		var record cityRecord
+		record := absent()
 		if err := r.Decode(&record); err != nil {
 			return nil, nil, err
 		}
-		json, msgpack := record.render()
+		json, msgpack := render(record.write)
 		return json, msgpack, nil
 	},
 }
@@ -67,7 +67,7 @@ var asn = &kind{
 		if err := r.Decode(&record); err != nil {
 			return nil, nil, err
 		}
-		json, msgpack := record.render()
+		json, msgpack := render(record.write)
 		return json, msgpack, nil
 	},
 }
@@ -123,31 +123,37 @@ func (t *table) try() error {
 	if !t.kind.fits(t.Version.Type) {
 		return fmt.Errorf("it is a database of type %q, not one of %s", t.Version.Type, strings.Join(t.kind.types, ", "))
 	}
-	networks := t.db.Networks()
-	if t.Version.Size > verifiable {
-		networks = t.sample()
-	} else if err := t.db.Verify(); err != nil {
+	if t.Version.Size <= verifiable {
+		if err := t.db.Verify(); err != nil {
+			return err
+		}
+	} else if n, err := t.decodeAll(t.sample()); n > 0 || err != nil {
 		return err
 	}
-	n := 0
-	for result := range networks {
+	n, err := t.decodeAll(t.db.Networks())
+	if n == 0 && err == nil {
+		err = errors.New("it knows no network")
+	}
+	return err
+}
+
+// decodeAll reads the records of the first results, and says how many there were.
+func (t *table) decodeAll(results iter.Seq[maxminddb.Result]) (n int, err error) {
+	for result := range results {
 		if err := result.Err(); err != nil {
-			return fmt.Errorf("look-up of %v: %w", result.Prefix(), err)
+			return n, fmt.Errorf("look-up of %v: %w", result.Prefix(), err)
 		}
 		if !result.Found() {
 			continue
 		}
 		if _, _, err := t.kind.decode(result); err != nil {
-			return fmt.Errorf("look-up of %v: %w", result.Prefix(), err)
+			return n, fmt.Errorf("look-up of %v: %w", result.Prefix(), err)
 		}
 		if n++; n == trials {
-			return nil
+			break
 		}
 	}
-	if n == 0 {
-		return errors.New("it knows no network")
-	}
-	return nil
+	return n, nil
 }
 
 // sample looks up addresses from all over the database. They are the same each

@@ -219,22 +219,16 @@ func (m *Matches) earlier(i, j int, text string, of func(*Indicator) string) boo
 // does not say is absent.
 func (i *Indicator) write(w *event.Writer, addr netip.Addr) {
 	o := w.Object()
-	text := func(k event.Key, v string) {
-		if v != "" {
-			w.Key(k)
-			w.String([]byte(v))
-		}
-	}
-	text(keyProvider, i.Provider)
-	text(keyName, i.Name)
+	writeText(w, keyProvider, i.Provider)
+	writeText(w, keyName, i.Name)
 	if addr.IsValid() {
-		text(keyIP, addr.String())
+		writeText(w, keyIP, addr.String())
 	}
-	text(keyFirstSeen, i.FirstSeen)
-	text(keyLastSeen, i.LastSeen)
-	text(keyModifiedAt, i.Modified)
-	text(keyReference, i.Reference)
-	text(keyType, i.Type)
-	text(keyDescription, i.Description)
+	writeText(w, keyFirstSeen, i.FirstSeen)
+	writeText(w, keyLastSeen, i.LastSeen)
+	writeText(w, keyModifiedAt, i.Modified)
+	writeText(w, keyReference, i.Reference)
+	writeText(w, keyType, i.Type)
+	writeText(w, keyDescription, i.Description)
 	w.EndObject(o)
 }
