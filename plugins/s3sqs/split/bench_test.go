@@ -1,7 +1,6 @@
 package split
 
 import (
-	"bytes"
 	"fmt"
 	"strings"
 	"testing"
@@ -44,7 +43,7 @@ func BenchmarkRecords(b *testing.B) {
 				b.SetBytes(int64(len(o.text)))
 				b.ReportAllocs()
 				for b.Loop() {
-					if _, err := Records(bytes.NewReader([]byte(object)), o.framing, Limits{}, func(Record) error { return nil }); err != nil {
+					if _, err := Records(strings.NewReader(object), o.framing, Limits{}, func(Record) error { return nil }); err != nil {
 						b.Fatal(err)
 					}
 				}

@@ -1,0 +1,190 @@
+package s3sqs
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// announced is an object that a notification names.
+type announced struct {
+	bucket, key, version, etag string
+	region, account            string // "" when the notification does not say
+	size                       int64  // -1 when it does not say
+	time                       time.Time
+	first, last                uint64 // positions of a split message, 0: all
+}
+
+// notification is what a message says.
+type notification struct {
+	shape   string // for counters: s3, eventbridge, split, test
+	objects []announced
+}
+
+// envelope is every shape that a message may have, one inside the other.
+type envelope struct {
+	Records []struct {
+		EventSource string          `json:"eventSource"`
+		EventName   string          `json:"eventName"`
+		Region      string          `json:"awsRegion"`
+		Time        string          `json:"eventTime"`
+		S3          *entity         `json:"s3"`
+		Body        json.RawMessage `json:"body"` // an SQS message, as Lambda hands it on
+		Sns         *struct {
+			Message string `json:"Message"`
+		} `json:"Sns"` // an SNS message, as Lambda hands it on
+	} `json:"Records"`
+
+	// SNS
+	Type    string  `json:"Type"`
+	Message *string `json:"Message"`
+
+	// s3:TestEvent
+	Event string `json:"Event"`
+
+	// EventBridge
+	DetailType string  `json:"detail-type"`
+	Source     string  `json:"source"`
+	Account    string  `json:"account"`
+	Region     string  `json:"region"`
+	Time       string  `json:"time"`
+	Detail     *entity `json:"detail"`
+
+	// split message of the original
+	Siem *struct {
+		Start uint64 `json:"start_number"`
+		End   uint64 `json:"end_number"`
+	} `json:"siem"`
+	S3 *entity `json:"s3"`
+}
+
+// entity names an object, in the spelling of S3 or of EventBridge.
+type entity struct {
+	Bucket struct {
+		Name string `json:"name"`
+	} `json:"bucket"`
+	Object struct {
+		Key       string `json:"key"`
+		Size      *int64 `json:"size"`
+		Version   string `json:"versionId"`
+		VersionEB string `json:"version-id"`
+		ETag      string `json:"eTag"` // also matches EventBridge's etag: names are compared without case
+	} `json:"object"`
+}
+
+func (e *entity) complete() bool { return e != nil && e.Bucket.Name != "" && e.Object.Key != "" }
+
+// nesting is how deep envelopes may stand in each other: SNS of SNS of SQS.
+const nesting = 4
+
+var errShape = errors.New("not a notification of S3, SNS, EventBridge, Security Lake or Control Tower, nor a split message")
+
+// parseNotification reads a message's body. Messages that only say that a
+// notification was set up, or that something else happened to an object, give
+// no objects and no error.
+func parseNotification(body []byte) (notification, error) {
+	return parseEnvelope(body, nesting)
+}
+
+func parseEnvelope(body []byte, depth int) (n notification, err error) {
+	var e envelope
+	if err := json.Unmarshal(body, &e); err != nil {
+		return n, fmt.Errorf("%w: %w", errShape, err)
+	}
+	if depth == 0 {
+		return n, fmt.Errorf("%w: envelopes in more than %d envelopes", errShape, nesting)
+	}
+	switch {
+	case e.Event == "s3:TestEvent":
+		return notification{shape: "test"}, nil
+	case e.Siem != nil && e.S3.complete():
+		o := e.S3.announced(false)
+		o.first, o.last = e.Siem.Start, e.Siem.End
+		return notification{"split", []announced{o}}, nil
+	case e.Source == "aws.s3" && e.DetailType != "" && !created(strings.TrimPrefix(e.DetailType, "Object ")):
+		return notification{shape: "eventbridge"}, nil // deleted, tagged, …
+	case e.Detail.complete() && (e.Source == "aws.s3" || e.DetailType == "Object Created"):
+		o := e.Detail.announced(false)
+		o.region, o.account, o.time = e.Region, e.Account, parseTime(e.Time)
+		return notification{"eventbridge", []announced{o}}, nil
+	case len(e.Records) > 0:
+		return parseRecords(&e, depth)
+	case e.Message != nil: // SNS; Control Tower's aggregation sends it on as it is
+		return parseEnvelope([]byte(*e.Message), depth-1)
+	}
+	return n, errShape
+}
+
+// parseRecords reads every entry: one that is not understood makes the whole
+// message unknown, for what is deleted is gone.
+func parseRecords(e *envelope, depth int) (n notification, err error) {
+	n.shape = "s3"
+	for i, r := range e.Records {
+		switch {
+		case r.S3.complete():
+			if r.EventName != "" && !created(r.EventName) {
+				continue
+			}
+			o := r.S3.announced(true)
+			o.region, o.time = r.Region, parseTime(r.Time)
+			n.objects = append(n.objects, o)
+			continue
+		case r.Sns != nil:
+			err = n.add([]byte(r.Sns.Message), depth)
+		case len(r.Body) > 0:
+			body := []byte(r.Body)
+			var text string
+			if json.Unmarshal(body, &text) == nil {
+				body = []byte(text)
+			}
+			err = n.add(body, depth)
+		default:
+			err = errShape
+		}
+		if err != nil {
+			return notification{}, fmt.Errorf("entry %d of Records: %w", i+1, err)
+		}
+	}
+	return n, nil
+}
+
+func (n *notification) add(body []byte, depth int) error {
+	inner, err := parseEnvelope(body, depth-1)
+	n.objects = append(n.objects, inner.objects...)
+	return err
+}
+
+// created reports whether an event's name means that there is something to read.
+func created(name string) bool {
+	return strings.HasPrefix(name, "ObjectCreated") || strings.HasPrefix(name, "Created") || // S3, EventBridge
+		name == "ObjectRestore:Completed" || name == "Restore Completed"
+}
+
+// announced returns the object. S3 encodes keys as in a query, with + for a
+// blank; EventBridge and split messages have them as they are.
+func (e *entity) announced(encoded bool) announced {
+	o := announced{bucket: e.Bucket.Name, key: e.Object.Key, version: e.Object.Version, etag: strings.Trim(e.Object.ETag, `"`), size: -1}
+	if encoded {
+		if key, err := url.QueryUnescape(o.key); err == nil {
+			o.key = key
+		}
+	}
+	if o.version == "" {
+		o.version = e.Object.VersionEB
+	}
+	if e.Object.Size != nil {
+		o.size = *e.Object.Size
+	}
+	return o
+}
+
+func parseTime(s string) time.Time {
+	t, err := time.Parse(time.RFC3339, s)
+	if err != nil {
+		return time.Time{}
+	}
+	return t
+}

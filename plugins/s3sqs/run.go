@@ -1,0 +1,163 @@
+package s3sqs
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/fluent-siem/fluent-siem/plugins/s3sqs/split"
+)
+
+// run is what one call of Run shares.
+type run struct {
+	in      *Input
+	clients *clients
+	gate    *gate
+	buffers *buffers
+	limits  split.Limits
+	queues  []*queue
+
+	holding context.Context    // ends when everything was given back
+	release context.CancelFunc // of appending: the host is not asked any more
+
+	receiving sync.WaitGroup // receivers
+	handling  sync.WaitGroup // messages
+	returning sync.WaitGroup // messages on their way back
+	closing   sync.WaitGroup // batches of deletes and returns
+}
+
+// Run receives, reads and hands over until ctx is done. Then it waits
+// drain_timeout for verdicts, gives everything else back, and returns nil. It
+// returns an error only when it could not start before ctx was done.
+func (in *Input) Run(ctx context.Context, sink Sink) error {
+	stopServing, err := in.p.Serve(in.cfg.StateDir)
+	if err != nil {
+		in.log.Warn("no socket for metrics and health; loading goes on", "state_dir", in.cfg.StateDir, "error", err)
+	} else {
+		defer stopServing()
+	}
+	in.loadTypes()
+	clients, err := in.start(ctx)
+	if err != nil {
+		return err
+	}
+	holding, release := context.WithCancel(context.WithoutCancel(ctx))
+	defer release()
+	r := &run{in: in, clients: clients, gate: newGate(in), holding: holding, limits: in.limits}
+	if f, err := os.Stat(in.cfg.StateDir); err == nil && f.IsDir() {
+		r.limits.TempDir = in.cfg.StateDir
+	}
+	appending, stopAppending := context.WithCancel(holding)
+	defer stopAppending()
+	r.release = stopAppending
+	r.buffers = newBuffers(appending, in, sink)
+	in.mu.Lock()
+	in.gate = r.gate
+	r.gate.pause(in.paused)
+	in.mu.Unlock()
+
+	var keeping sync.WaitGroup // goroutines that end with holding
+	keeping.Go(func() { r.buffers.tick(holding) })
+	keeping.Go(func() { r.gate.adapt(holding) })
+	for _, url := range in.cfg.QueueURL {
+		q := newQueue(r, url)
+		r.queues = append(r.queues, q)
+		q.receivers.Add(1)
+		r.receiving.Go(func() {
+			q.learn(ctx)
+			q.receive(ctx, false)
+		})
+		keeping.Go(func() { q.beat(holding) })
+		keeping.Go(func() { q.bury(holding) })
+		keeping.Go(func() { q.giveBack(holding) })
+	}
+	in.log.Info("s3_sqs runs", "queues", len(r.queues), "acknowledge", in.cfg.Acknowledge, "memory_limit", in.cfg.MemoryLimit.String())
+	<-ctx.Done()
+	r.drain()
+	release()
+	keeping.Wait()
+	r.closing.Wait()
+	in.mu.Lock()
+	in.gate = nil
+	in.mu.Unlock()
+	return nil
+}
+
+// loadTypes loads logtypes_dir unless an earlier stage did.
+func (in *Input) loadTypes() {
+	dir := in.cfg.LogtypesDir
+	if dir == "" || in.p.LogTypes.Dir() == dir {
+		return
+	}
+	if err := in.p.LogTypes.Load(dir); err != nil {
+		text := fmt.Sprintf("the log types in %s are not used: %v; the last good set stays", dir, err)
+		in.log.Error(text)
+		in.p.SetHealth("s3_sqs log types", text)
+	}
+}
+
+// start makes the clients, however long it takes.
+func (in *Input) start(ctx context.Context) (*clients, error) {
+	const component = "s3_sqs AWS configuration"
+	for wait := in.timing.start; ; wait = min(2*wait, retryCap) {
+		c, err := newClients(ctx, in.cfg)
+		if err == nil {
+			in.p.SetHealth(component, "")
+			return c, nil
+		}
+		text := fmt.Sprintf("the AWS configuration cannot be read: %v; nothing is received; correct it, it is read again", err)
+		in.log.Error(text)
+		in.p.SetHealth(component, text)
+		if !sleep(ctx, jitter(wait)) {
+			return nil, fmt.Errorf("s3_sqs input: stopped before it started: %w", err)
+		}
+	}
+}
+
+// drain ends a run: what is still being read goes back at once, what only lacks
+// verdicts gets drain_timeout, and the rest goes back then.
+func (r *run) drain() {
+	began := time.Now()
+	r.receiving.Wait()
+	read, waited := r.giveBackAll(reading), 0
+	settled := make(chan struct{})
+	go func() { r.handling.Wait(); close(settled) }()
+	end := time.NewTimer(r.in.cfg.DrainTimeout)
+	defer end.Stop()
+	select {
+	case <-settled:
+	case <-end.C:
+		r.release()
+		waited = r.giveBackAll(waiting)
+		<-settled
+	}
+	r.returning.Wait()
+	// Deletes are given two seconds: what is not deleted comes back, and its ids are the same.
+	for end := time.Now().Add(2 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		left := 0
+		for _, q := range r.queues {
+			left += len(q.list())
+		}
+		if left == 0 {
+			break
+		}
+	}
+	r.in.log.Info("s3_sqs has stopped; what was handed back is delivered again", "handed_back_unread", read, "handed_back_without_verdict", waited,
+		"took", time.Since(began).Round(time.Millisecond).String())
+}
+
+// giveBackAll ends the holds in a phase and counts them.
+func (r *run) giveBackAll(phase int32) int {
+	n := 0
+	for _, q := range r.queues {
+		for _, h := range q.list() {
+			if h.phase.Load() == phase {
+				h.cancel(errStopping)
+				n++
+			}
+		}
+	}
+	return n
+}

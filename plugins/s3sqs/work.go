@@ -1,0 +1,469 @@
+package s3sqs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/fluent-siem/fluent-siem/internal/lease"
+	"github.com/fluent-siem/fluent-siem/plugins/s3sqs/split"
+)
+
+// handle is the life of a message: read what it names, wait for the verdicts,
+// and delete it or give it back.
+func (q *queue) handle(h *hold, body []byte) {
+	in := q.run.in
+	n, err := parseNotification(body)
+	if err != nil {
+		q.run.gate.leave()
+		delay := in.timing.backoff(h.attempt)
+		in.metrics.messages.WithLabelValues(q.name, "unknown").Inc()
+		if in.lines.allow("unknown message") {
+			q.log.Warn("a message is not understood; it was not deleted: it is visible again soon, and the queue's redrive policy decides how often; send only notifications of objects to this queue",
+				"message", h.id, "received", h.attempt, "error", err, "begins", fmt.Sprintf("%.200q", body))
+		}
+		q.back(h, delay)
+		return
+	}
+	credit := in.credit
+	if in.cfg.Acknowledge == acknowledgeQueued {
+		credit = lease.NewCredit(1) // records take nothing from it: size 0
+	}
+	h.lease = in.p.Leases.Open(credit)
+	for _, o := range n.objects {
+		if err = q.object(h, o); err != nil {
+			break
+		}
+	}
+	h.lease.Seal()
+	q.run.gate.leave()
+	if err == nil {
+		h.phase.Store(waiting)
+		err = q.await(h)
+	}
+	if err == nil {
+		h.phase.Store(closing)
+		q.settle(h, n)
+		q.deletes <- h
+		return
+	}
+	q.fail(h, err)
+}
+
+// await waits until a message may be deleted.
+func (q *queue) await(h *hold) error {
+	in := q.run.in
+	if in.cfg.Acknowledge == acknowledgeQueued {
+		for h.unappended.Load() > 0 {
+			select {
+			case <-h.appended:
+			case <-h.ctx.Done():
+				return context.Cause(h.ctx)
+			}
+		}
+		q.run.closing.Go(func() { q.retain(h.lease) })
+		return context.Cause(h.ctx)
+	}
+	began := time.Now()
+	for {
+		last := h.lease.LastSign()
+		if last.Before(began) {
+			last = began
+		}
+		timer := time.NewTimer(time.Until(last.Add(in.cfg.LeaseTimeout)))
+		select {
+		case <-h.lease.Settled():
+			timer.Stop()
+			return nil
+		case <-h.ctx.Done():
+			timer.Stop()
+			return context.Cause(h.ctx)
+		case <-timer.C:
+			if h.lease.LastSign().After(last) {
+				continue
+			}
+			return q.overdue(h)
+		}
+	}
+}
+
+// retain keeps the books of a lease whose message is deleted open for lookups,
+// until they balance or nothing comes any more.
+func (q *queue) retain(l *lease.Lease) {
+	for {
+		timer := time.NewTimer(time.Until(l.LastSign().Add(q.run.in.cfg.LeaseTimeout)))
+		select {
+		case <-l.Settled():
+			timer.Stop()
+			return
+		case <-timer.C:
+			if time.Since(l.LastSign()) < q.run.in.cfg.LeaseTimeout {
+				continue
+			}
+		case <-q.run.holding.Done():
+			timer.Stop()
+		}
+		l.GiveBack(nil)
+		return
+	}
+}
+
+// overdueError says which verdicts a lease waited for in vain.
+type overdueError struct {
+	read, judged uint64
+	timeout      time.Duration
+}
+
+func (e *overdueError) Error() string {
+	if e.judged == 0 {
+		return fmt.Sprintf("no verdict for any of %d records within %v: neither filter ecs nor output opensearch_bulk has given one; put both into the pipeline and let match fit the tag, "+
+			"or set acknowledge queued when the records go elsewhere", e.read, e.timeout)
+	}
+	return fmt.Sprintf("no verdict for %d of %d records for %v: the output has not given them; Fluent Bit has probably dropped them, set retry_limit no_limits on opensearch_bulk and look for errors of the output",
+		e.read-e.judged, e.read, e.timeout)
+}
+
+func (q *queue) overdue(h *hold) error {
+	e := &overdueError{timeout: q.run.in.cfg.LeaseTimeout}
+	for _, o := range h.lease.Objects() {
+		t := o.Totals()
+		e.read += t.Read
+		e.judged += t.Judged()
+	}
+	return e
+}
+
+// fail ends a hold whose message cannot be deleted.
+func (q *queue) fail(h *hold, err error) {
+	in := q.run.in
+	h.lease.GiveBack(err)
+	result, delay := "given_back", time.Duration(0)
+	var f *fault
+	var late *overdueError
+	var host *unsent
+	switch {
+	case errors.Is(err, errStopping):
+		result = "stopped"
+	case errors.Is(err, errLost):
+		result = "lost"
+		in.metrics.messages.WithLabelValues(q.name, result).Inc()
+		q.log.Warn("the hold on a message is lost; it is read again by whoever receives it, and what was loaded is recognised by its ids", "message", h.id, "cause", err)
+		q.forget(h)
+		return
+	case errors.Is(err, errCeiling):
+		result = "handed_over"
+		q.log.Warn("a message has been held for almost twelve hours; it is handed over to the next receipt before SQS takes it away, and what was loaded is recognised by its ids; "+
+			"if this repeats, the pipeline is too slow for its objects", "message", h.id)
+	case errors.As(err, &late):
+		result = "overdue"
+		q.log.Warn("a message is given back: "+late.Error(), "message", h.id)
+	case errors.As(err, &host):
+		q.log.Warn("a message is given back because "+host.Error()+"; nothing is lost, it is delivered again", "message", h.id)
+		delay = time.Second
+	case errors.As(err, &f):
+		delay = in.timing.backoff(h.attempt)
+		if f.class == changed {
+			delay = 0
+		}
+	default:
+		delay = in.timing.backoff(h.attempt)
+		q.log.Error("a message is given back; nothing is lost, it is delivered again", "message", h.id, "error", err)
+	}
+	in.metrics.messages.WithLabelValues(q.name, result).Inc()
+	q.back(h, delay)
+}
+
+// back makes a message visible after delay.
+func (q *queue) back(h *hold, delay time.Duration) {
+	q.run.returning.Add(1)
+	receipt := h.handle()
+	q.forget(h)
+	q.backs <- giveBack{h.id, receipt, delay}
+}
+
+// settle notes the books of a message that is done.
+func (q *queue) settle(h *hold, n notification) {
+	in := q.run.in
+	if len(n.objects) == 0 {
+		q.log.Debug("a message names no new object; it is acknowledged", "message", h.id, "shape", n.shape)
+	}
+	for _, o := range h.lease.Objects() {
+		t := o.Totals()
+		for _, v := range lease.Outcomes() {
+			if c := t.Of(v); c > 0 {
+				in.metrics.verdicts.WithLabelValues(o.Source.LogType, v.String()).Add(float64(c))
+			}
+		}
+		if !o.Source.EventTime.IsZero() && o.Source.LogType != "" {
+			in.metrics.lag.WithLabelValues(o.Source.LogType).Observe(time.Since(o.Source.EventTime).Seconds())
+		}
+	}
+}
+
+// object reads one object. An error means that the message must come again.
+func (q *queue) object(h *hold, a announced) error {
+	in := q.run.in
+	src := lease.Source{Bucket: a.bucket, Key: a.key, Version: a.version, ETag: a.etag, Account: a.account, Region: a.region,
+		Size: a.size, EventTime: a.time, First: a.first, Last: a.last}
+	log := q.log.With("bucket", a.bucket, "key", a.key)
+	t, why := in.p.LogTypes.Match(a.bucket, a.key)
+	if why, ok := in.ignored(a.key); ok {
+		return q.pass(h, src, log, "ignored", why, "nothing")
+	}
+	if t == nil {
+		outcome, advice := "unclaimed", "write a log type for it into logtypes_dir, or add the key to ignore_keys; then announce the object again"
+		if strings.HasSuffix(a.key, "/") {
+			outcome, advice = "folder", "nothing"
+		}
+		return q.pass(h, src, log, outcome, why, advice)
+	}
+	src.LogType = t.Name
+	if a.size == 0 {
+		return q.pass(h, src, log, "empty", "it has no bytes", "nothing")
+	}
+	q.run.gate.begin(max(a.size, 0))
+	defer q.run.gate.end(max(a.size, 0))
+	err := q.read(h, a, src, t.Framing(), log)
+	if err == nil {
+		in.p.SetHealth("s3_sqs bucket "+a.bucket, "")
+		return nil
+	}
+	if c := context.Cause(h.ctx); c != nil {
+		return c
+	}
+	f := classify(err)
+	if throttled(err) {
+		q.run.gate.slower()
+	}
+	in.metrics.objects.WithLabelValues(src.LogType, string(f.class)).Inc()
+	text := fmt.Sprintf("the object cannot be read (%s): %v", f.class, f.err)
+	switch f.class {
+	case denied, misplaced, archived:
+		in.p.SetHealth("s3_sqs bucket "+a.bucket, text+"; "+f.advice())
+	}
+	if in.lines.allow("object " + string(f.class) + a.bucket) {
+		log.Warn(text+"; nothing is lost, its message is given back and comes again; to do: "+f.advice(), "received", h.attempt)
+	}
+	return f
+}
+
+// ignored reports whether ignore_keys names a key.
+func (in *Input) ignored(key string) (why string, ok bool) {
+	for _, re := range in.ignore {
+		if re.MatchString(key) {
+			return "ignore_keys has " + re.String(), true
+		}
+	}
+	return "", false
+}
+
+// pass gives an object that is not read its verdict: no records.
+func (q *queue) pass(h *hold, src lease.Source, log *slog.Logger, outcome, why, advice string) error {
+	in := q.run.in
+	h.lease.Add(src).Seal(nil)
+	in.metrics.objects.WithLabelValues(src.LogType, outcome).Inc()
+	level := slog.LevelWarn
+	if outcome != "unclaimed" && outcome != "empty" {
+		level = slog.LevelDebug
+	}
+	if in.lines.allow("object " + outcome) {
+		log.Log(context.Background(), level, fmt.Sprintf("the object is not read (%s): %s; its message is acknowledged, the object stays in the bucket; to do: %s", outcome, why, advice))
+	}
+	return nil
+}
+
+// read fetches an object and hands its records over. An error means that the
+// object must come again; what is wrong with its content is no error.
+func (q *queue) read(h *hold, a announced, src lease.Source, f split.Framing, log *slog.Logger) error {
+	in := q.run.in
+	began := time.Now()
+	content, err := in.open(h.ctx, q.run.clients, a)
+	if err != nil {
+		return q.missing(h, src, log, err)
+	}
+	defer content.Close()
+	if src.ETag == "" {
+		src.ETag = strings.Trim(content.etag, `"`)
+	}
+	if src.Size < 0 && content.size != unknownSize {
+		src.Size = content.size
+	}
+	if content.size == 0 {
+		return q.pass(h, src, log, "empty", "it has no bytes", "nothing")
+	}
+	f.First, f.Last = a.first, a.last
+	rd := &reader{q: q, h: h, src: src, buffer: q.run.buffers.get(in.tag + "." + src.LogType), at: time.Now()}
+	res, err := split.Records(content, f, q.run.limits, rd.record)
+	if flushErr := rd.close(); err == nil {
+		err = flushErr
+	}
+	if context.Cause(h.ctx) != nil {
+		return context.Cause(h.ctx)
+	}
+	in.metrics.objectBytes.WithLabelValues(src.LogType).Add(float64(res.Compressed))
+	in.metrics.textBytes.WithLabelValues(src.LogType).Add(float64(res.Bytes))
+	var fault *split.Error
+	switch {
+	case errors.As(err, &fault):
+		rd.seal(fault)
+		in.metrics.objects.WithLabelValues(src.LogType, string(fault.Reason)).Inc()
+		log.Warn(fmt.Sprintf("the object is read no further (%s): %v; the records before that go on, what follows is not loaded; its message is acknowledged when they are; to do: %s",
+			fault.Reason, fault, contentAdvice(fault.Reason)), "records", res.Read, "bytes", res.Bytes, "size", res.Compressed)
+	case err != nil:
+		return q.missing(h, src, log, err)
+	default:
+		rd.seal(nil)
+		outcome := "read"
+		if res.Read == 0 {
+			outcome = "no_records"
+		}
+		in.metrics.objects.WithLabelValues(src.LogType, outcome).Inc()
+		log.Debug("the object is read", "records", res.Read, "bytes", res.Bytes, "took", time.Since(began).String())
+	}
+	if res.Bad > 0 {
+		log.Warn(fmt.Sprintf("records of the object cannot be used; they go to the dead letters as far as they were kept, the others are not affected; the first: record %d, %v", rd.badNumber, rd.bad),
+			"records", res.Read, "bad", res.Bad)
+	}
+	if res.Skipped > 0 {
+		in.metrics.skipped.WithLabelValues(src.LogType).Add(float64(res.Skipped))
+		log.Debug("JSON values of the object hold no records under the log type's key", "values", res.Skipped)
+	}
+	return nil
+}
+
+// missing gives an object that does not exist its verdict; other errors pass.
+func (q *queue) missing(h *hold, src lease.Source, log *slog.Logger, err error) error {
+	f := classify(err)
+	if c := context.Cause(h.ctx); c != nil || f.class != gone {
+		return err
+	}
+	o := h.lease.Add(src)
+	o.Seal(f)
+	q.run.in.metrics.objects.WithLabelValues(src.LogType, string(gone)).Inc()
+	if q.run.in.lines.allow("object gone") {
+		log.Warn("the object is gone: "+f.err.Error()+"; its records cannot be loaded and its message is acknowledged; to do: let lifecycle rules delete objects later than they are loaded", "version", src.Version)
+	}
+	return nil
+}
+
+// contentAdvice is what to do about an object that cannot be read to its end.
+func contentAdvice(r split.Reason) string {
+	switch r {
+	case split.Bomb:
+		return "look at the object; if it is genuine, raise object_limit, ratio_limit or spool_limit and announce it again"
+	case split.Truncated, split.Corrupt:
+		return "look whether its writer failed; when it is repaired, announce it again"
+	case split.Unsupported:
+		return "have it written with gzip, zstd, bzip2, zip or without compression"
+	}
+	return "look at the object, or correct the log type that claims its key"
+}
+
+// reader makes events of an object's records.
+type reader struct {
+	q      *queue
+	h      *hold
+	src    lease.Source
+	buffer *buffer
+	at     time.Time
+	head   *split.Head   // of o
+	o      *lease.Object // another for each header
+	c      *chunk
+
+	bad       *split.Error // the first
+	badNumber uint64
+}
+
+// record is called for each record, in order.
+func (rd *reader) record(r split.Record) error {
+	if r.Head != rd.head {
+		if err := rd.begin(r.Head); err != nil {
+			return err
+		}
+	}
+	need := credit(len(r.Raw))
+	size := need
+	if rd.queued() {
+		size = 0
+	}
+	reason := ""
+	if r.Bad != nil {
+		reason = r.Bad.Error()
+		rd.q.run.in.metrics.bad.WithLabelValues(rd.src.LogType, string(r.Bad.Reason)).Inc()
+		if rd.bad == nil {
+			rd.bad, rd.badNumber = r.Bad, r.Number
+		}
+	}
+	rd.c.add(rd.o, rd.at, r.Number, size, r.Raw, reason)
+	rd.c.size += need
+	if len(rd.c.events) >= chunkSize || rd.c.size >= rd.q.run.in.credit.Limit()/16 {
+		return rd.flush()
+	}
+	return nil
+}
+
+func (rd *reader) queued() bool { return rd.q.run.in.cfg.Acknowledge == acknowledgeQueued }
+
+// begin opens the books for the records under one head.
+func (rd *reader) begin(head *split.Head) error {
+	if rd.o != nil {
+		if err := rd.flush(); err != nil {
+			return err
+		}
+		rd.o.Seal(nil)
+	}
+	src := rd.src
+	src.Header = head.Header
+	if head.Kind == split.Parquet {
+		src.Format = "json"
+	}
+	rd.head, rd.o = head, rd.h.lease.Add(src)
+	if rd.c == nil {
+		rd.c = chunks.Get().(*chunk)
+	}
+	return nil
+}
+
+// flush takes the credit for what was gathered, and hands it on.
+func (rd *reader) flush() error {
+	c := rd.c
+	if c == nil || c.n == 0 {
+		return nil
+	}
+	in := rd.q.run.in
+	if err := in.credit.Take(rd.h.ctx, c.size); err != nil {
+		return cause(rd.h.ctx, err)
+	}
+	back := int64(0)
+	if rd.queued() {
+		rd.o.Read(c.n, 0)
+		back = c.size
+	} else {
+		rd.o.Read(c.n, c.size)
+	}
+	in.metrics.records.WithLabelValues(rd.src.LogType).Add(float64(c.n))
+	rd.q.run.buffers.add(rd.h, rd.buffer, c, back)
+	c.events, c.n, c.size = c.events[:0], 0, 0
+	return context.Cause(rd.h.ctx)
+}
+
+// close hands on what is left.
+func (rd *reader) close() error {
+	err := rd.flush()
+	if rd.c != nil {
+		rd.c.free()
+		rd.c = nil
+	}
+	return err
+}
+
+// seal ends the object's books; an object without records has them too.
+func (rd *reader) seal(err error) {
+	if rd.o == nil {
+		rd.o = rd.h.lease.Add(rd.src)
+	}
+	rd.o.Seal(err)
+}
