@@ -2,7 +2,6 @@ package ecs
 
 import (
 	"os"
-	"runtime"
 
 	"github.com/fluent-siem/fluent-siem/internal/settings"
 )
@@ -44,13 +43,13 @@ type Config struct {
 	// IndicatorsFile holds indicators of compromise, one JSON object a line.
 	IndicatorsFile string `conf:"indicators_file"`
 
-	// Threads is how many cores one buffer is spread over.
+	// Threads is how many cores one buffer is spread over; 0 is all of them.
 	Threads int `conf:"threads"`
 }
 
 // Defaults returns a Config that works as it is.
 func Defaults() Config {
-	return Config{DocumentID: Natural, Emit: "record", Threads: runtime.GOMAXPROCS(0)}
+	return Config{DocumentID: Natural, Emit: "record"}
 }
 
 // Validate reports every problem at once.
@@ -65,8 +64,8 @@ func (c Config) Validate() error {
 	if c.Collection != Cluster && c.Collection != Search && c.Collection != TimeSeries {
 		bad.Add("collection", "%q; use search or timeseries, or leave it out", c.Collection)
 	}
-	if c.Threads < 1 || c.Threads > 1024 {
-		bad.Add("threads", "%d; use 1 up to the number of cores", c.Threads)
+	if c.Threads < 0 || c.Threads > 1024 {
+		bad.Add("threads", "%d; use 0 for all cores, or their number", c.Threads)
 	}
 	for key, path := range map[string]string{"logtypes_dir": c.LogtypesDir, "exclude_file": c.ExcludeFile, "indicators_file": c.IndicatorsFile} {
 		if path == "" {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -57,6 +58,9 @@ func WithEngine(e *Engine) Option { return func(f *Filter) { f.engine = e } }
 func New(cfg Config, p *process.Process, opts ...Option) (*Filter, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("filter ecs:\n%w", err)
+	}
+	if cfg.Threads == 0 {
+		cfg.Threads = runtime.GOMAXPROCS(0)
 	}
 	f := &Filter{cfg: cfg, process: p, log: slog.Default()}
 	for _, opt := range opts {

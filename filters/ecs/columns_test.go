@@ -1,0 +1,102 @@
+package ecs
+
+import (
+	"bytes"
+	"net/netip"
+	"testing"
+
+	"github.com/fluent-siem/fluent-siem/filters/logtype"
+)
+
+func TestColumns(t *testing.T) {
+	quoted := &logtype.Columns{Separator: " ", Quote: `"`}
+	white := &logtype.Columns{Separator: "whitespace"}
+	for _, c := range []struct {
+		columns *logtype.Columns
+		line    string
+		want    []string
+	}{
+		{quoted, `a "b c" d`, []string{"a", "b c", "d"}},
+		{quoted, `a "" "-" `, []string{"a", "", "-", ""}},
+		{quoted, `"say "hi", too" x`, []string{`say "hi", too`, "x"}},
+		{quoted, `"open ended x`, []string{`"open`, "ended", "x"}},
+		{quoted, ``, []string{""}},
+		{quoted, `a  b`, []string{"a", "", "b"}},
+		{white, "  a \t b ", []string{"a", "b"}},
+		{white, "", nil},
+	} {
+		got := splitColumns(nil, []byte(c.line), c.columns)
+		if !equal(got, c.want) {
+			t.Errorf("%q: %q, want %q", c.line, got, c.want)
+		}
+	}
+}
+
+func equal(got [][]byte, want []string) bool {
+	if len(got) != len(want) {
+		return false
+	}
+	for i := range got {
+		if string(got[i]) != want[i] {
+			return false
+		}
+	}
+	return true
+}
+
+func TestSplitters(t *testing.T) {
+	for _, c := range []struct {
+		as, text string
+		want     []string
+	}{
+		{"address", "192.0.2.1:443", []string{"192.0.2.1", "443"}},
+		{"address", "[2001:db8::1]:80", []string{"2001:db8::1", "80"}},
+		{"address", "2001:db8::1:80", []string{"2001:db8::1", "80"}},
+		{"address", "-", []string{"", ""}},
+		{"request", "GET http://www.example.com:80/a/b?x=1&y=2 HTTP/1.1", []string{"GET", "http", "www.example.com", "80", "/a/b", "x=1&y=2", "1.1"}},
+		{"request", "GET https://[2001:db8::1]:443/ HTTP/2.0", []string{"GET", "https", "2001:db8::1", "443", "/", "", "2.0"}},
+		{"request", "GET http://no.port/x HTTP/1.1", []string{"GET", "http", "no.port", "", "/x", "", "1.1"}},
+		{"request", "- http://host:80- -", []string{"", "http", "host", "80", "", "", ""}},
+		{"request", "GET http://a:80/with blank HTTP/1.0", []string{"GET", "http", "a", "80", "/with blank", "", "1.0"}},
+		{"request", "GET http://a:80?q HTTP/1.0", []string{"GET", "http", "a", "80", "", "q", "1.0"}},
+	} {
+		s := splitterTable[c.as]
+		into := make([][]byte, s.n)
+		if !s.split([]byte(c.text), into) || !equal(into, c.want) {
+			t.Errorf("%s %q: %q, want %q", c.as, c.text, into, c.want)
+		}
+	}
+}
+
+func FuzzColumns(f *testing.F) {
+	f.Add([]byte(`a "b c" d`))
+	f.Fuzz(func(t *testing.T, line []byte) {
+		got := splitSeparated(nil, line, ' ', 0)
+		if back := bytes.Join(got, []byte(" ")); !bytes.Equal(back, line) {
+			t.Errorf("%q came apart as %q", line, got)
+		}
+		n := 0
+		for _, c := range splitSeparated(nil, line, ' ', '"') {
+			n += len(c)
+		}
+		if n > len(line) {
+			t.Errorf("%q: columns hold more than the line", line)
+		}
+		for _, s := range splitterTable {
+			s.split(line, make([][]byte, s.n))
+		}
+	})
+}
+
+func FuzzAddr(f *testing.F) {
+	for _, s := range []string{"1.2.3.4", "01.2.3.4", "256.1.1.1", "::ffff:1.2.3.4", "fe80::1%eth0", "1.2.3"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		got, ok := parseAddr([]byte(s))
+		want, err := netip.ParseAddr(s)
+		if len(s) <= 64 && (ok != (err == nil) || got != want) {
+			t.Errorf("%q: %v %v, want %v %v", s, got, ok, want, err)
+		}
+	})
+}
