@@ -88,12 +88,12 @@ func New(file *hostconfig.File, kit Kit, opts ...Option) (*Pipeline, error) {
 	}
 	b := builder{file: file, kit: kit, p: p}
 	b.build()
+	for _, w := range b.warnings { // first: they may explain the problems
+		p.log.Warn(w.Text, "at", w.At.String())
+	}
 	if err := file.Fail(b.problems); err != nil {
 		p.Close()
 		return nil, err
-	}
-	for _, w := range b.warnings {
-		p.log.Warn(w.Text, "at", w.At.String())
 	}
 	return p, nil
 }

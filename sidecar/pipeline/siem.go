@@ -38,6 +38,9 @@ func SIEM(p *process.Process, out io.Writer) Kit {
 			return ecs.New(cfg, p)
 		},
 	}
+	// Fluent Bit has a filter ecs of its own (metadata of Amazon ECS); in files
+	// for it ours goes by this name.
+	k.Filters["siem_ecs"] = k.Filters["ecs"]
 	k.Outputs["opensearch_bulk"] = Plugin[Output]{
 		Keys: settings.Keys(opensearch.Config{}), Acknowledges: true,
 		Make: func(get func(string) string, _ Host) (Output, error) {

@@ -14,7 +14,7 @@
 //	fields FILE PATH…         print the values at these paths, a line per document
 //	help-examples             run each example of each help text
 //
-// $QUEUE, $ENDPOINT and AWS's variables are set. The services are an emulator
+// $QUEUE, $ENDPOINT, AWS's variables and $CONF (the folder conf) are set. The services are an emulator
 // of S3 and SQS in this process.
 package script_test
 
@@ -23,6 +23,7 @@ import (
 	"errors"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 	"testing"
 
@@ -80,6 +81,11 @@ func TestScripts(t *testing.T) {
 			if err != nil {
 				return err
 			}
+			conf, err := filepath.Abs("../../conf")
+			if err != nil {
+				return err
+			}
+			env.Setenv("CONF", conf)
 			env.Values[key{}] = w
 			env.Setenv("QUEUE", url)
 			env.Setenv("ENDPOINT", services.URL)
