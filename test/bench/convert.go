@@ -18,6 +18,7 @@ import (
 	"github.com/fluent-siem/fluent-siem/internal/event"
 	"github.com/fluent-siem/fluent-siem/internal/lease"
 	"github.com/fluent-siem/fluent-siem/plugins/s3sqs/split"
+	"github.com/fluent-siem/fluent-siem/test/corpus"
 )
 
 // bulkSize is how large a body grows before it is handed over.
@@ -26,13 +27,13 @@ const bulkSize = 5 << 20
 // convert measures one core from a gzip object to bulk bodies.
 func convert(root string, d data, limit time.Duration) (result, error) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	plain := d.object(d.n, 1)
-	packed := compress(plain)
+	plain := d.Traffic(d.n, 1)
+	packed := corpus.Gzip(plain)
 	types, err := logtype.NewRegistry()
 	if err != nil {
 		return result{}, err
 	}
-	key := fmt.Sprintf(d.key, 1)
+	key := d.Object(1, 1).Key
 	t, why := types.Match("bench", key)
 	if t == nil {
 		return result{}, fmt.Errorf("%s", why)
@@ -91,7 +92,7 @@ func convert(root string, d data, limit time.Duration) (result, error) {
 	runtime.ReadMemStats(&after)
 	events := float64(rounds * d.n)
 	row := result{
-		Type: d.name, Stage: "convert", Cores: 1, Target: d.target,
+		Type: d.Name, Stage: "convert", Cores: 1, Target: d.target,
 		Events: events / used, MB: float64(rounds*len(plain)) / used / 1e6,
 		Allocs: float64(after.Mallocs-before.Mallocs) / events, PeakRSS: peakRSS(),
 	}
@@ -119,20 +120,6 @@ func gzipCost(body []byte, bodies int64, rounds, n int) (float64, error) {
 	perByte := (cpuTime() - began).Seconds() / (times * bulkSize)
 	perEvent := float64(bodies+int64(len(body))) / float64(rounds*n)
 	return perByte * perEvent * 1e6, nil
-}
-
-func compress(plain []byte) []byte {
-	var b bytes.Buffer
-	z, err := gzip.NewWriterLevel(&b, 6)
-	if err == nil {
-		if _, err = z.Write(plain); err == nil {
-			err = z.Close()
-		}
-	}
-	if err != nil {
-		panic(err) // level 6 exists, and a Buffer takes everything
-	}
-	return b.Bytes()
 }
 
 // cpuTime is the CPU time that this process has used.

@@ -16,6 +16,7 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 
+	"github.com/fluent-siem/fluent-siem/test/corpus"
 	"github.com/fluent-siem/fluent-siem/test/rig"
 	"github.com/fluent-siem/fluent-siem/test/services/awsemu"
 )
@@ -45,12 +46,12 @@ func inHost(root string, d data, emit string, limit time.Duration) (row result, 
 	}
 	defer os.RemoveAll(dir)
 
-	plain := d.object(d.n, 1)
-	packed := compress(plain)
+	plain := d.Traffic(d.n, 1)
+	packed := corpus.Gzip(plain)
 	// As many objects as a core needs limit for, at the rate to be reached.
 	objects := max(4, int(limit.Seconds()*d.target/float64(d.n)))
 	for i := range objects {
-		if _, err := emulator.Put("bench", fmt.Sprintf(d.key, i), packed); err != nil {
+		if _, err := emulator.Put("bench", d.Object(i, 1).Key, packed); err != nil {
 			return row, err
 		}
 	}
@@ -87,7 +88,7 @@ func inHost(root string, d data, emit string, limit time.Duration) (row result, 
 	}
 	events := float64(want)
 	return result{
-		Type: d.name, Stage: stage, Cores: 1, Target: d.target / 2,
+		Type: d.Name, Stage: stage, Cores: 1, Target: d.target / 2,
 		Events: events / cpu.Seconds(), MB: events / float64(d.n) * float64(len(plain)) / cpu.Seconds() / 1e6, PeakRSS: float64(rss) / 1e6,
 	}, nil
 }

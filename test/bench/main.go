@@ -20,7 +20,7 @@ import (
 	"runtime/pprof"
 	"time"
 
-	"github.com/fluent-siem/fluent-siem/test/generate"
+	"github.com/fluent-siem/fluent-siem/test/corpus"
 )
 
 // result is a row of the table, and of build/bench.json.
@@ -38,18 +38,12 @@ type result struct {
 
 // data says what is measured.
 type data struct {
-	name   string
-	key    string
-	object func(n int, seed uint64) []byte
+	corpus.Type
 	n      int     // records of an object
 	target float64 // events a second and core that stage convert has to reach
 }
 
-var types = []data{
-	{"cloudtrail", "AWSLogs/123456789012/CloudTrail/us-east-1/2024/01/15/123456789012_CloudTrail_us-east-1_20240115T0300Z_%016x.json.gz", generate.CloudTrail, 15000, 60000},
-	{"vpcflowlogs", "AWSLogs/123456789012/vpcflowlogs/us-east-1/2024/01/15/123456789012_vpcflowlogs_us-east-1_fl-0123456789abcdef0_20240115T0300Z_%08x.log.gz", generate.VPCFlow, 100000, 200000},
-	{"alb", "AWSLogs/123456789012/elasticloadbalancing/us-east-1/2024/01/15/123456789012_elasticloadbalancing_us-east-1_app.my-alb.50dc6c495c0c9188_20240115T0300Z_10.0.51.7_%08x.log.gz", generate.ALB, 30000, 80000},
-}
+var types = []data{{corpus.CloudTrail, 15000, 60000}, {corpus.VPCFlow, 100000, 200000}, {corpus.ALB, 30000, 80000}}
 
 func main() {
 	if err := run(); err != nil {
@@ -82,7 +76,7 @@ func run() error {
 		for _, d := range types {
 			row, err := convert(*root, d, limit)
 			if err != nil {
-				return fmt.Errorf("convert %s: %w", d.name, err)
+				return fmt.Errorf("convert %s: %w", d.Name, err)
 			}
 			show(&rows, row)
 		}
@@ -92,7 +86,7 @@ func run() error {
 			for _, emit := range []string{"record", "document"} {
 				row, err := inHost(*root, d, emit, limit)
 				if err != nil {
-					errs = append(errs, fmt.Errorf("pipeline %s: %w", d.name, err))
+					errs = append(errs, fmt.Errorf("pipeline %s: %w", d.Name, err))
 					continue
 				}
 				show(&rows, row)
