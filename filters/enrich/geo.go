@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+
+	"github.com/fluent-siem/fluent-siem/internal/follow"
 )
 
 // Fragment is what is known of an address: finished values, rendered once,
@@ -57,8 +59,8 @@ type fragment struct {
 
 // state is what Geo remembers about one kind of database.
 type state struct {
-	last    identity // the file tried last, good or not
-	problem string   // why there is none or an old one; "": fine
+	last    follow.Identity // the file tried last, good or not
+	problem string          // why there is none or an old one; "": fine
 }
 
 // OpenGeo follows the databases in dir: GeoLite2-City.mmdb and
@@ -80,7 +82,7 @@ func OpenGeo(dir string, log *slog.Logger) *Geo {
 	g.stop, g.ended = stop, make(chan struct{})
 	go func() {
 		defer close(g.ended)
-		follow(ctx, dir, log, g.refresh)
+		follow.Dir(ctx, dir, log, g.refresh)
 	}()
 	return g
 }
@@ -166,15 +168,15 @@ func (g *Geo) newer(k *kind) *table {
 	s := g.states[k]
 	path, info := find(g.dir, k.files)
 	if info == nil {
-		if s.last != (identity{}) && g.inUse(k) {
+		if s.last != (follow.Identity{}) && g.inUse(k) {
 			g.say(s, "the "+k.name+" database is gone from "+g.dir+"; the one in memory stays in use until restart")
 		} else {
 			g.say(s, "no "+k.name+" database in "+g.dir+"; events are not enriched by it until there is a file "+k.files[0])
 		}
-		s.last = identity{}
+		s.last = follow.Identity{}
 		return nil
 	}
-	if identify(path, info) == s.last {
+	if follow.Identify(path, info) == s.last {
 		return nil
 	}
 	t, id, err := openTable(k, path)

@@ -15,12 +15,10 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
-	"github.com/fsnotify/fsnotify"
-
 	"github.com/fluent-siem/fluent-siem/internal/event"
+	"github.com/fluent-siem/fluent-siem/internal/follow"
 )
 
 func TestGeoSaysWhatTheOriginalSaid(t *testing.T) {
@@ -299,43 +297,12 @@ func TestReplacedFilesAreNoticed(t *testing.T) {
 		if got != "GeoIP database in use" {
 			t.Errorf("said %q", got)
 		}
-	case <-time.After(2 * poll):
+	case <-time.After(2 * follow.Poll):
 		t.Fatal("a new file was not noticed")
 	}
 	if v := g.Versions(); len(v) != 1 || v[0].Type != "GeoLite2-City" || v[0].Built.IsZero() {
 		t.Errorf("versions %+v", v)
 	}
-}
-
-func TestFollowChecksOncePerBurstAndPolls(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		ctx, stop := context.WithCancel(t.Context())
-		events := make(chan fsnotify.Event)
-		checks, watches := 0, 0
-		var wg sync.WaitGroup
-		wg.Go(func() {
-			followPolling(ctx, events, func() bool { watches++; return false }, func() { checks++ })
-		})
-		for range 10 {
-			events <- fsnotify.Event{}
-			time.Sleep(debounce / 2)
-		}
-		synctest.Wait()
-		if checks != 0 {
-			t.Errorf("%d checks while the folder still changes", checks)
-		}
-		time.Sleep(debounce)
-		synctest.Wait()
-		if checks != 1 {
-			t.Errorf("%d checks after a burst, want 1", checks)
-		}
-		time.Sleep(10 * poll)
-		stop()
-		wg.Wait()
-		if checks != 11 || watches != 11 {
-			t.Errorf("%d checks and %d attempts to watch after ten polls, want 11", checks, watches)
-		}
-	})
 }
 
 func TestMissingFolderIsSaidOnce(t *testing.T) {

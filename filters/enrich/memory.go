@@ -4,41 +4,30 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"time"
+
+	"github.com/fluent-siem/fluent-siem/internal/follow"
 )
 
 // largestTable is where a table file is refused unread. The largest published
 // databases are about 300 MiB.
 const largestTable = 1 << 30
 
-// identity tells one state of a file from another without reading it.
-type identity struct {
-	path     string
-	size     int64
-	modified time.Time
-	inode    uint64
-}
-
-func identify(path string, info os.FileInfo) identity {
-	return identity{path: path, size: info.Size(), modified: info.ModTime(), inode: inode(info)}
-}
-
 // readTable returns a private copy of a file and what it was when it was read.
 // The copy lies outside the Go heap where the system allows: tens of megabytes
 // that never change should not count twice in the garbage collector's target.
 // It is not a mapping of the file, because one that is truncated in place
 // kills the process that reads it. The caller gives it to [freeTable] once.
-func readTable(path string) (data []byte, id identity, err error) {
+func readTable(path string) (data []byte, id follow.Identity, err error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, identity{}, err
+		return nil, follow.Identity{}, err
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return nil, identity{}, err
+		return nil, follow.Identity{}, err
 	}
-	id = identify(path, info)
+	id = follow.Identify(path, info)
 	switch {
 	case !info.Mode().IsRegular():
 		return nil, id, fmt.Errorf("%s is not a regular file", path)
@@ -55,7 +44,7 @@ func readTable(path string) (data []byte, id identity, err error) {
 		return nil, id, fmt.Errorf("%s became shorter while it was read: %w", path, err)
 	}
 	after, err := f.Stat()
-	if err == nil && identify(path, after) != id {
+	if err == nil && follow.Identify(path, after) != id {
 		err = fmt.Errorf("%s changed while it was read", path)
 	}
 	if err != nil {

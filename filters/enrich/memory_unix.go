@@ -2,10 +2,7 @@
 
 package enrich
 
-import (
-	"os"
-	"syscall"
-)
+import "syscall"
 
 // allocateTable returns n bytes that the Go heap does not know of.
 func allocateTable(n int) ([]byte, error) {
@@ -21,10 +18,3 @@ func freeTable(data []byte) {
 
 // sealTable makes the memory read-only: from here on nothing can change it.
 func sealTable(data []byte) { _ = syscall.Mprotect(data, syscall.PROT_READ) }
-
-func inode(info os.FileInfo) uint64 {
-	if s, ok := info.Sys().(*syscall.Stat_t); ok {
-		return s.Ino
-	}
-	return 0
-}

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/oschwald/maxminddb-golang/v2"
+
+	"github.com/fluent-siem/fluent-siem/internal/follow"
 )
 
 // Version says which database answers.
@@ -74,7 +76,7 @@ var asn = &kind{
 
 // openTable reads a database and tries it. An error means that it cannot be
 // used; nothing of it stays in memory.
-func openTable(k *kind, path string) (t *table, id identity, err error) {
+func openTable(k *kind, path string) (t *table, id follow.Identity, err error) {
 	data, id, err := readTable(path)
 	if err != nil {
 		return nil, id, err
