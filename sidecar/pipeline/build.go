@@ -229,7 +229,7 @@ func (b *builder) input(i int, s hostconfig.Section) {
 		tag = fmt.Sprintf("%s.%d", s.Name(), i)
 	}
 	b.p.routes = append(b.p.routes, &route{
-		name: alias(s, i), tag: tag, input: *stage, memory: lease.NewCredit(int64(memory)),
+		name: alias(s, i), tag: tag, input: *stage, memory: lease.NewCredit(int64(memory)), held: b.holds(s),
 		log: b.p.log.With("input", alias(s, i)), filters: b.p.filters, outputs: b.p.outputs,
 	})
 }
@@ -242,6 +242,12 @@ func alias(s hostconfig.Section, i int) string {
 	return fmt.Sprintf("%s.%d", s.Name(), i)
 }
 
+// holds tells whether an input keeps its hold on what its events came from
+// until an output says that they are stored.
+func (b *builder) holds(s hostconfig.Section) bool {
+	return b.kit.Inputs[s.Name()].Acknowledges && !strings.EqualFold(s.Get("acknowledge"), "queued")
+}
+
 // acknowledge warns of inputs that wait for verdicts that nobody gives.
 func (b *builder) acknowledge() {
 	for _, s := range b.file.Outputs {
@@ -250,7 +256,7 @@ func (b *builder) acknowledge() {
 		}
 	}
 	for _, s := range b.file.Inputs {
-		if b.kit.Inputs[s.Name()].Acknowledges && !strings.EqualFold(s.Get("acknowledge"), "queued") {
+		if b.holds(s) {
 			at := s.At
 			if p, ok := s.Lookup("acknowledge"); ok {
 				at = p.At

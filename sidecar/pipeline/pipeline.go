@@ -18,7 +18,8 @@
 //   - A chunk is given up only when its retries are exhausted or when grace is
 //     over, and then a log line says how many bytes and what became of them.
 //   - When the context ends, inputs stop first, what is on its way is delivered
-//     within grace, and only then outputs are closed.
+//     within grace, and only then outputs are closed. What an input has taken
+//     back (unresolved leases) is not waited for.
 //   - A panic in a stage is an error of that call. The pipeline goes on.
 //
 // Not promised: chunks are held in memory only (storage.* settings are read and
@@ -167,7 +168,7 @@ func (p *Pipeline) drain(stopInputs func(), readers *sync.WaitGroup) error {
 		readers.Wait()
 		close(stopped)
 	}()
-	for inputs := true; inputs || p.undelivered() > 0; {
+	for inputs := true; inputs || p.undelivered(mine) > 0; {
 		p.flush()
 		p.hurry()
 		select {
@@ -175,15 +176,23 @@ func (p *Pipeline) drain(stopInputs func(), readers *sync.WaitGroup) error {
 			if inputs {
 				p.log.Warn("an input did not stop within grace; its notifications return to their queue when their visibility timeout is over")
 			}
-			if n := p.undelivered(); n > 0 {
-				return fmt.Errorf("grace of %s is over and %s in memory were not delivered; notifications of the s3_sqs input were not deleted for them and come again, events of other inputs are lost; set a longer grace, or see above why the output refused them",
-					settings.FormatDuration(grace), settings.Bytes(n))
-			}
-			return nil
+			return p.left()
 		case <-stopped:
 			inputs, stopped = false, nil
 		case <-time.After(20 * time.Millisecond):
 		}
+	}
+	return p.left()
+}
+
+// left says what was not delivered. That is an error only if it is lost.
+func (p *Pipeline) left() error {
+	if n := p.undelivered(theirs); n > 0 {
+		p.log.Warn("not everything was delivered; nothing is lost: the notifications were given back and come again", "bytes", n)
+	}
+	if n := p.undelivered(mine); n > 0 {
+		return fmt.Errorf("grace of %s is over, and %d bytes in memory are lost, because no output took them and nobody holds them any more; set a longer grace, or see above why the output refused them",
+			settings.FormatDuration(p.service.grace), n)
 	}
 	return nil
 }
@@ -199,13 +208,21 @@ func (p *Pipeline) busy() bool {
 			return true
 		}
 	}
-	return p.undelivered() > 0
+	return p.undelivered(mine)+p.undelivered(theirs) > 0
 }
 
-// undelivered is how many bytes wait for an output.
-func (p *Pipeline) undelivered() (n int64) {
+// Whose task it is not to lose what waits for an output.
+const (
+	theirs = true  // the input's: it holds the events' notifications until they are stored
+	mine   = false // the pipeline's
+)
+
+// undelivered is how many bytes of that kind wait for an output.
+func (p *Pipeline) undelivered(held bool) (n int64) {
 	for _, r := range p.routes {
-		n += r.memory.Used()
+		if r.held == held {
+			n += r.memory.Used()
+		}
 	}
 	return n
 }

@@ -225,7 +225,7 @@ func TestAppendAnswersWhenThePipelineStops(t *testing.T) {
 			}
 			return nil
 		})
-		stop := start(t, "pipeline: {inputs: [{name: in}], outputs: [{name: out, retry_limit: no_limits}]}", kit(map[string]Input{"in": in}, nil, map[string]Output{"out": out}))
+		stop := start(t, "pipeline: {inputs: [{name: in, acknowledge: queued}], outputs: [{name: out, retry_limit: no_limits}]}", kit(map[string]Input{"in": in}, nil, map[string]Output{"out": out}))
 		time.Sleep(time.Minute)
 		if err := stop(); err == nil {
 			t.Error("undelivered bytes are no error")
@@ -299,29 +299,41 @@ func TestStopDeliversWhatIsOnItsWay(t *testing.T) {
 }
 
 func TestGraceEndsWhateverTheOutputDoes(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		out := &fakeOutput{try: func(string, []byte) error { return errBusy }}
-		gaveBack := time.Time{}
-		in := fakeInput(func(ctx context.Context, sink Sink) error {
-			err := say("", "one")(ctx, sink)
-			gaveBack = time.Now()
-			return err
+	for _, c := range []struct {
+		acknowledge string
+		least, most time.Duration
+		lost        bool
+	}{
+		{"queued", 12 * time.Second, 12100 * time.Millisecond, true},
+		// The input gives its leases back after the first half: nothing to wait for then.
+		{"indexed", 6 * time.Second, 6100 * time.Millisecond, false},
+	} {
+		t.Run(c.acknowledge, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				out := &fakeOutput{try: func(string, []byte) error { return errBusy }}
+				gaveBack := time.Time{}
+				in := fakeInput(func(ctx context.Context, sink Sink) error {
+					err := say("", "one")(ctx, sink)
+					gaveBack = time.Now()
+					return err
+				})
+				stop := start(t, "service: {grace: 12}\npipeline: {inputs: [{name: in, acknowledge: "+c.acknowledge+"}], outputs: [{name: out, retry_limit: no_limits}]}",
+					kit(map[string]Input{"in": in}, nil, map[string]Output{"out": out}))
+				time.Sleep(3 * time.Second)
+				began := time.Now()
+				err := stop()
+				if (err != nil) != c.lost || err != nil && !strings.Contains(err.Error(), "grace of 12s is over") {
+					t.Errorf("got %v", err)
+				}
+				if took := time.Since(began); took < c.least || took > c.most {
+					t.Errorf("stopped after %v, want %v", took, c.least)
+				}
+				if at := gaveBack.Sub(began); at < 5*time.Second || at > 7*time.Second {
+					t.Errorf("the input was stopped after %v, want 6 s: it needs time to give its leases back", at)
+				}
+			})
 		})
-		stop := start(t, "service: {grace: 12}\npipeline: {inputs: [{name: in}], outputs: [{name: out, retry_limit: no_limits}]}",
-			kit(map[string]Input{"in": in}, nil, map[string]Output{"out": out}))
-		time.Sleep(3 * time.Second)
-		began := time.Now()
-		err := stop()
-		if err == nil || !strings.Contains(err.Error(), "grace of 12s is over") {
-			t.Errorf("got %v", err)
-		}
-		if took := time.Since(began); took < 12*time.Second || took > 13*time.Second {
-			t.Errorf("stopped after %v, want 12 s", took)
-		}
-		if at := gaveBack.Sub(began); at < 5*time.Second || at > 7*time.Second {
-			t.Errorf("the input was stopped after %v, want 6 s: it needs time to give its leases back", at)
-		}
-	})
+	}
 }
 
 func TestAPanicIsAnErrorOfThatCall(t *testing.T) {

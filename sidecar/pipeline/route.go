@@ -26,6 +26,7 @@ type route struct {
 	tag     string // of events that come without one
 	input   Input
 	memory  *lease.Credit // bytes that no output has taken yet
+	held    bool          // the input holds what its events came from until they are stored
 	log     *slog.Logger
 	filters []*filter
 	outputs []*delivery
