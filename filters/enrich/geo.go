@@ -135,6 +135,7 @@ func (g *Geo) refresh() {
 	defer g.mu.Unlock()
 	old := g.current.Load()
 	next := &tables{generation: old.generation + 1, city: old.city, asn: old.asn}
+	var taken []*table
 	replaced := int64(0)
 	for _, k := range []*kind{city, asn} {
 		t := g.newer(k)
@@ -149,15 +150,19 @@ func (g *Geo) refresh() {
 			replaced += (*at).Version.Size
 		}
 		*at = t
+		taken = append(taken, t)
 		g.swapped.Add(1)
-		g.log.Info("GeoIP database in use", "database", t.Version.Type, "file", t.Version.Path, "built", t.Version.Built, "bytes", t.Version.Size)
 	}
-	if next.city == old.city && next.asn == old.asn {
+	if taken == nil {
 		return
 	}
 	g.current.Store(next)
+	for _, t := range taken {
+		v := t.Version
+		g.log.Info("GeoIP database in use", "database", v.Type, "file", v.Path, "built", v.Built, "bytes", v.Size)
+	}
 	if replaced > 1<<20 {
-		old, next = nil, nil
+		old, next, taken = nil, nil, nil
 		runtime.GC() // it finds the old tables unused and gives their memory back; the collector does not see its size and might wait long
 	}
 }
