@@ -322,12 +322,12 @@ func (p *pipe) input(more ...string) section {
 	return append(section{"input", "name", "s3_sqs", "tag", "siem", "queue_url", p.url, "region", "us-east-1", "endpoint", p.aws.URL}, more...)
 }
 
-func filterECS(more ...string) section {
-	return append(section{"filter", "name", "ecs", "match", "siem*"}, more...)
+func filterECS(match string, more ...string) section {
+	return append(section{"filter", "name", "ecs", "match", match}, more...)
 }
 
-func (c *cluster) output(t *testing.T, more ...string) section {
-	return append(section{"output", "name", "opensearch_bulk", "match", "siem*", "workers", "2", "retry_limit", "no_limits",
+func (c *cluster) output(t *testing.T, match string, more ...string) section {
+	return append(section{"output", "name", "opensearch_bulk", "match", match, "workers", "2", "retry_limit", "no_limits",
 		"endpoint", c.URL, "auth", "none", "dead_letters", filepath.Join(t.TempDir(), "dead-letters")}, more...)
 }
 
