@@ -8,7 +8,7 @@
 // metadata under one key, "siem"; the record stays clean, so any other filter
 // or output may stand between or beside ours.
 //
-//	input → filter:  {"siem": {"object": …, "record": …, "size": …}}, {"message": "the record as it came"}
+//	input → filter:  {"siem": {"object": …, "record": …, "size": …, "envelope": …}}, {"message": "the record as it came"}
 //	filter → output: {"siem": {"object": …, "record": …, "size": …, "index": …, "id": …, "op": …}}, {the document}
 //
 // A record that cannot become a document travels on with op "unreadable" and
@@ -78,6 +78,7 @@ type Event struct {
 	HasTarget bool
 	Origin    Origin
 	Target    Target
+	Envelope  []byte // what the record was wrapped in, as split.Record.Envelope; nil for none
 	Metadata  []byte // the metadata map, nil in the form without metadata
 	Record    []byte // the record
 	Raw       []byte // the whole event
@@ -92,6 +93,18 @@ func AppendRecord(dst []byte, t time.Time, o Origin, message []byte) []byte {
 	dst = msgp.AppendString(dst, siemKey)
 	dst = append(dst, 0x83)
 	dst = appendOrigin(dst, o)
+	return appendMessage(dst, message)
+}
+
+// AppendEnveloped is AppendRecord for a record that was wrapped in an envelope.
+func AppendEnveloped(dst []byte, t time.Time, o Origin, envelope, message []byte) []byte {
+	dst = appendHead(dst, t)
+	dst = append(dst, 0x81)
+	dst = msgp.AppendString(dst, siemKey)
+	dst = append(dst, 0x84)
+	dst = appendOrigin(dst, o)
+	dst = msgp.AppendString(dst, "envelope")
+	dst = msgp.AppendStringFromBytes(dst, envelope)
 	return appendMessage(dst, message)
 }
 
@@ -294,6 +307,8 @@ func (ev *Event) readSiem(b []byte) ([]byte, error) {
 			ev.Target.Index, b, err = msgp.ReadStringZC(b)
 		case "id":
 			ev.Target.ID, b, err = msgp.ReadStringZC(b)
+		case "envelope":
+			ev.Envelope, b, err = msgp.ReadStringZC(b)
 		case "reason":
 			ev.Target.Reason, b, err = msgp.ReadStringZC(b)
 		case "op":
