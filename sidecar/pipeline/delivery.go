@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"sync"
@@ -79,6 +80,10 @@ func (d *delivery) deliver(ctx context.Context, p *parcel) {
 	if err == nil {
 		p.chunk.release()
 		return
+	}
+	var bug *panicError
+	if errors.As(err, &bug) { // what the output has begun may still go on
+		p.chunk.held.Store(true)
 	}
 	p.tries++
 	log := d.log.With("tag", p.chunk.tag, "bytes", len(p.chunk.data), "tries", p.tries, "error", err)

@@ -281,11 +281,22 @@ func within(limit time.Duration, f func()) bool {
 	}
 }
 
+// panicError is what became of a panic.
+type panicError struct {
+	what  string
+	value any
+	stack []byte
+}
+
+func (e *panicError) Error() string {
+	return fmt.Sprintf("%s panicked, which is a bug in it: %v\n%s", e.what, e.value, e.stack)
+}
+
 // guard turns a panic of f into an error.
 func guard(what string, f func() error) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = fmt.Errorf("%s panicked, which is a bug in it: %v\n%s", what, v, debug.Stack())
+			err = &panicError{what, v, debug.Stack()}
 		}
 	}()
 	return f()

@@ -124,6 +124,37 @@ func TestChunksAreAtMostTwoMegabytes(t *testing.T) {
 
 var errBusy = errors.New("the cluster is busy")
 
+func TestBuffersAreNotUsedAgainTooEarly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slow, fast := &fakeOutput{try: func(string, []byte) error { time.Sleep(3 * time.Second); return nil }}, &fakeOutput{}
+		const rounds = 20
+		in := fakeInput(func(ctx context.Context, sink Sink) error {
+			for i := range rounds {
+				for range 5 {
+					_ = sink.Append(ctx, "t", 1, record(strings.Repeat(string(rune('a'+i)), 300<<10)))
+				}
+			}
+			<-ctx.Done()
+			return nil
+		})
+		stop := start(t, "service: {flush: 0.01, grace: 600}\npipeline: {inputs: [{name: in, mem_buf_limit: 8MB}], outputs: [{name: slow, match: t}, {name: fast, match: t}]}",
+			kit(map[string]Input{"in": in}, nil, map[string]Output{"slow": slow, "fast": fast}))
+		time.Sleep(5 * time.Minute)
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+		if a, b := strings.Join(slow.took, ","), strings.Join(fast.took, ","); a != b {
+			t.Error("the slow output got something else than the fast one")
+		}
+		all := strings.Join(slow.took, "")
+		for i := range rounds {
+			if got := strings.Count(all, string(rune('a'+i))); got < 5*300<<10 {
+				t.Errorf("round %d: %d of %d bytes", i, got, 5*300<<10)
+			}
+		}
+	})
+}
+
 func TestRetriesBackOffAndEnd(t *testing.T) {
 	for _, c := range []struct {
 		limit string

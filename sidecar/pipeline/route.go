@@ -8,7 +8,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/fluent-siem/fluent-siem/internal/event"
 	"github.com/fluent-siem/fluent-siem/internal/lease"
 )
 
@@ -36,30 +35,6 @@ type route struct {
 
 	mu   sync.Mutex
 	tags map[string]*lane
-}
-
-// lane is what is known about one tag: found out once, not per chunk.
-type lane struct {
-	filters []*filter
-	outputs []*delivery
-	tag     string
-	mu      sync.Mutex // order of chunks: held from cutting one until outputs have it
-	open    []byte     // the chunk being filled
-}
-
-// chunk is a buffer on its way to one or several outputs.
-type chunk struct {
-	tag    string
-	data   []byte
-	memory *lease.Credit
-	left   atomic.Int32 // outputs that are not done with it
-}
-
-// release says that one output is done with c, well or not.
-func (c *chunk) release() {
-	if c.left.Add(-1) == 0 {
-		c.memory.Give(int64(len(c.data)))
-	}
 }
 
 // run runs the input until ctx is done. An input that ends before is started
@@ -173,56 +148,6 @@ func (r *route) take(ctx context.Context, n int64) error {
 		return fmt.Errorf("the outputs had no room for %d bytes until the input was stopped: %w", n, err)
 	}
 	return nil
-}
-
-// cut returns the events at the start of buf that fit into one chunk, at least
-// one. What is no event ends the cutting: outputs report it.
-func cut(buf []byte) []byte {
-	if len(buf) <= chunkSize {
-		return buf
-	}
-	end := 0
-	for end < len(buf) {
-		_, rest, err := event.Next(buf[end:])
-		if err != nil {
-			return buf
-		}
-		next := len(buf) - len(rest)
-		if next > chunkSize && end > 0 {
-			break
-		}
-		end = next
-	}
-	return buf[:end]
-}
-
-// add puts events for which memory was taken into the open chunk.
-func (l *lane) add(events []byte, memory *lease.Credit) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if len(l.open)+len(events) > chunkSize {
-		l.send(memory)
-	}
-	if l.open == nil { // room for some more of the size, so that it need not grow often
-		l.open = make([]byte, 0, max(len(events), min(chunkSize, 4*len(events))))
-	}
-	l.open = append(l.open, events...)
-	if len(l.open) >= chunkSize {
-		l.send(memory)
-	}
-}
-
-// send closes the open chunk. l.mu is held.
-func (l *lane) send(memory *lease.Credit) {
-	if len(l.open) == 0 {
-		return
-	}
-	c := &chunk{tag: l.tag, data: l.open, memory: memory}
-	c.left.Store(int32(len(l.outputs)))
-	l.open = nil
-	for _, d := range l.outputs {
-		d.put(&parcel{chunk: c})
-	}
 }
 
 // flush sends the open chunks of all tags.
