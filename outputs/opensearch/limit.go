@@ -28,6 +28,9 @@ func newLimiter(ceiling int, changed func(float64, int)) *limiter {
 
 // acquire waits until one more request may be sent. release must follow.
 func (l *limiter) acquire(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	l.mu.Lock()
 	if l.inFlight < int(l.limit) {
 		l.inFlight++
@@ -71,14 +74,14 @@ func (l *limiter) release(d time.Duration, busy bool) {
 	case busy:
 	case l.usual > 0 && s > 3*l.usual && s > 0.5 && again:
 		l.limit, l.cut = max(1, l.limit*0.9), now
-	case l.inFlight >= int(l.limit):
+	case l.inFlight >= int(l.limit) && again:
 		l.limit = min(l.max, l.limit+1/l.limit)
 	}
 	if !busy {
 		if l.usual == 0 {
 			l.usual = s
 		}
-		l.usual += 0.1 * (s - l.usual)
+		l.usual += 0.1 * (s - l.usual) / l.limit // a tenth for each round
 	}
 	l.inFlight--
 	l.next()
