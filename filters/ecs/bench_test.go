@@ -48,7 +48,7 @@ func BenchmarkConvert(b *testing.B) {
 				var out []byte
 				i := 0
 				for b.Loop() {
-					if err := c.Convert(o, uint64(i), records[i%len(records)]); err != nil {
+					if err := c.Convert(o, uint64(i), nil, records[i%len(records)]); err != nil {
 						b.Fatal(err)
 					}
 					if format == "json" {

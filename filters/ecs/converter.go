@@ -2,8 +2,6 @@ package ecs
 
 import (
 	"bytes"
-	"errors"
-	"fmt"
 	"net/netip"
 	"time"
 	"unsafe"
@@ -28,7 +26,7 @@ var (
 
 // Converter makes documents of records, one at a time, for one goroutine.
 //
-//	err := c.Convert(object, number, raw) // then, if err is nil:
+//	err := c.Convert(object, number, envelope, raw) // then, if err is nil:
 //	target, at := c.Target(), c.Time()
 //	out = c.AppendJSON(out)               // or c.AppendMsgpack
 //
@@ -43,17 +41,21 @@ type Converter struct {
 	arena  fastjson.Arena
 	w      event.Writer
 
-	now      time.Time
-	ingested []byte
+	now        time.Time
+	ingested   []byte
+	indicators *enrich.Indicators
+	rules      *exclude.Rules
 
 	// The record in hand.
 	o        *Object
+	env      envelope
 	p        *plan
 	raw      []byte          // its text, trimmed
 	rec      *fastjson.Value // nil for columns
 	layout   *layout         // nil for JSON
 	cols     [][]byte
 	extra    [][]byte // columns beyond the layout
+	failure  string   // why the record is kept as it came, without its fields
 	slots    []value
 	scratch  []byte // texts made for this record
 	agentBuf []byte // its user agent without percent-encoding
@@ -94,18 +96,25 @@ func (e *Engine) NewConverter() *Converter {
 	if e.Agents != nil {
 		c.agents = e.Agents.Reader()
 	}
-	c.SetNow(time.Now())
+	c.Begin(time.Now())
 	return c
 }
 
-// SetNow sets the time of loading: event.ingested, and the time of records
-// that have no other.
-func (c *Converter) SetNow(t time.Time) {
-	if c.engine.Now != nil {
-		t = c.engine.Now()
+// Begin begins a batch: t is the time of loading (event.ingested, and the time of
+// records that have no other), and the tables that are in use now count.
+func (c *Converter) Begin(t time.Time) {
+	e := c.engine
+	if e.Now != nil {
+		t = e.Now()
 	}
 	c.now = t
 	c.ingested = appendTime(c.ingested[:0], t)
+	if e.Indicators != nil {
+		c.indicators = e.Indicators()
+	}
+	if e.Rules != nil {
+		c.rules = e.Rules()
+	}
 }
 
 func (c *Converter) plan(t *logtype.Type) (*plan, error) {
@@ -123,9 +132,10 @@ func (c *Converter) plan(t *logtype.Type) (*plan, error) {
 	return p, nil
 }
 
-// Convert makes the document of one record. The error is an [*Excluded], or
+// Convert makes the document of one record. envelope says what it was wrapped
+// in ([split.Record].Envelope), nil for nothing. The error is an [*Excluded], or
 // says why the record is unreadable.
-func (c *Converter) Convert(o *Object, number uint64, raw []byte) error {
+func (c *Converter) Convert(o *Object, number uint64, envelope, raw []byte) error {
 	p := o.plan
 	c.o, c.p, c.raw, c.rec, c.layout, c.json = o, p, bytes.TrimSpace(raw), nil, nil, nil
 	if len(c.slots) < p.nslots {
@@ -134,8 +144,11 @@ func (c *Converter) Convert(o *Object, number uint64, raw []byte) error {
 	for i := range c.slots {
 		c.slots[i].kind = none
 	}
-	c.scratch, c.extra = c.scratch[:0], nil
+	c.scratch, c.extra, c.failure = c.scratch[:0], c.extra[:0], ""
 	c.arena.Reset()
+	if err := c.env.read(envelope); err != nil {
+		return err
+	}
 	if err := c.parse(); err != nil {
 		return err
 	}
@@ -149,6 +162,9 @@ func (c *Converter) Convert(o *Object, number uint64, raw []byte) error {
 	c.setStandard()
 	for i := range p.rules {
 		c.apply(&p.rules[i])
+	}
+	if c.failure != "" {
+		c.setString(p.std.errorMessage, c.failure)
 	}
 	c.setCloud()
 	for i := range p.statics {
@@ -165,48 +181,6 @@ func (c *Converter) Convert(o *Object, number uint64, raw []byte) error {
 	}
 	c.enrich()
 	return c.exclude()
-}
-
-// parse makes the record of the text.
-func (c *Converter) parse() error {
-	if c.o.json {
-		v, err := c.parser.ParseBytes(c.raw)
-		if err != nil {
-			return fmt.Errorf("not JSON: %w", err)
-		}
-		if v.Type() != fastjson.TypeObject {
-			return fmt.Errorf("a JSON %s, want an object", v.Type())
-		}
-		c.rec = v
-		return nil
-	}
-	p := c.p
-	if p.control != nil && p.control.Match(c.raw) {
-		return errControl
-	}
-	l := c.o.layout
-	if l == nil {
-		return errors.New("the object has no header line that names its columns")
-	}
-	c.layout = l
-	c.cols = splitColumns(c.cols[:0], c.raw, &p.t.Columns)
-	if n := len(c.cols); n < p.t.Columns.Required && n < l.n {
-		return fmt.Errorf("%d columns, want at least %d", n, min(p.t.Columns.Required, l.n))
-	}
-	if len(c.cols) > l.n {
-		c.extra = append(c.extra, c.cols[l.n:]...)
-		c.cols = c.cols[:l.n]
-	}
-	for len(c.cols) < len(l.keys) {
-		c.cols = append(c.cols, nil)
-	}
-	for i := range l.parts {
-		q := &l.parts[i]
-		if q.split(c.cols[q.from], c.cols[q.into:q.into+q.n]) && q.replaces {
-			c.cols[q.from] = nil
-		}
-	}
-	return nil
 }
 
 // read returns what a source has in this record: a text, or a JSON value that
@@ -365,32 +339,44 @@ func (c *Converter) setStandard() {
 	c.setString(std.logType, c.p.t.Name)
 	c.setString(std.bucket, o.src.Bucket)
 	c.setString(std.key, o.src.Key)
+	c.setText(std.group, c.env.group)
+	c.setText(std.stream, c.env.stream)
 	c.setString(std.module, c.p.t.Name)
 	c.setText(std.ingested, c.ingested)
 	c.setString(std.version, ecsVersion)
-	c.setString(std.provider, "aws")
+	c.setString(std.provider, c.p.t.Provider)
 	start := len(c.scratch)
 	c.scratch = appendTime(c.scratch, c.time)
 	c.setText(std.timestamp, c.scratch[start:len(c.scratch):len(c.scratch)])
 }
 
-// setCloud completes account and region: the record's own, else the object's.
+// setCloud completes account and region: the record's own, else the
+// envelope's, else the object's.
 func (c *Converter) setCloud() {
 	std := &c.p.std
-	if a := c.text(std.account); len(a) == 0 || string(a) == "unknown" || string(a) == "-" {
-		c.setString(std.account, c.o.account)
+	if c.p.t.Provider == "" {
+		return
 	}
-	if r := c.text(std.region); len(r) == 0 || string(r) == "unknown" || string(r) == "-" {
-		c.setString(std.region, c.o.region)
+	if !known(c.text(std.account)) {
+		if c.setString(std.account, c.o.account); len(c.env.account) > 0 {
+			c.setText(std.account, c.env.account)
+		}
+	}
+	if !known(c.text(std.region)) {
+		if c.setString(std.region, c.o.region); len(c.env.region) > 0 {
+			c.setText(std.region, c.env.region)
+		}
 	}
 }
 
+func known(b []byte) bool { return !empty(b) && string(b) != "unknown" }
+
 // exclude asks the rules about the finished document.
 func (c *Converter) exclude() error {
-	if c.engine.Rules == nil {
+	if c.rules == nil {
 		return nil
 	}
-	rules := c.engine.Rules.For(c.p.t.Name)
+	rules := c.rules.For(c.p.t.Name)
 	if rules == nil {
 		return nil
 	}

@@ -62,15 +62,17 @@ const (
 type Engine struct {
 	IDs        IDs
 	Collection Collection
-	Geo        *enrich.Geo        // nil: no GeoIP
-	Agents     *enrich.Agents     // nil: user agents are not parsed
-	Indicators *enrich.Indicators // nil: no indicators
-	Rules      *exclude.Rules     // nil: nothing is excluded but own logs
+	Geo        *enrich.Geo               // nil: no GeoIP
+	Agents     *enrich.Agents            // nil: user agents are not parsed
+	Indicators func() *enrich.Indicators // those in use now; nil: no indicators
+	Rules      func() *exclude.Rules     // those in use now; nil: nothing is excluded but own logs
 	// Avoid reports that an index cannot be written; the next of name_01,
 	// name_02, … is used instead. nil: every index can.
 	Avoid func(index string) bool
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
+
+	close []func() // of what the filter opened
 }
 
 // Check reports whether a type can be compiled; for [logtype.Registry.AddCheck].

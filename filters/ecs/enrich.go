@@ -18,7 +18,7 @@ func (c *Converter) enrich() {
 	if c.agents != nil && c.p.agent != nil {
 		c.agent(c.p.agent)
 	}
-	if c.engine.Indicators != nil {
+	if c.indicators != nil {
 		c.indicate()
 	}
 }
@@ -80,7 +80,7 @@ func (c *Converter) agent(r *agentRule) {
 // indicate compares addresses and names with the indicators.
 func (c *Converter) indicate() {
 	m := &c.matches
-	m.Reset(c.engine.Indicators)
+	m.Reset(c.indicators)
 	for _, f := range c.p.iocIP {
 		s := &c.slots[f.slot]
 		switch s.kind {

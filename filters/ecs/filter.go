@@ -6,8 +6,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
-	"os"
 	"runtime"
 	"strings"
 	"sync"
@@ -20,6 +20,7 @@ import (
 	"github.com/fluent-siem/fluent-siem/filters/exclude"
 	"github.com/fluent-siem/fluent-siem/filters/logtype"
 	"github.com/fluent-siem/fluent-siem/internal/event"
+	"github.com/fluent-siem/fluent-siem/internal/follow"
 	"github.com/fluent-siem/fluent-siem/internal/lease"
 	"github.com/fluent-siem/fluent-siem/internal/process"
 )
@@ -83,69 +84,61 @@ func New(cfg Config, p *process.Process, opts ...Option) (*Filter, error) {
 			stop()
 			return nil, fmt.Errorf("filter ecs: logtypes_dir %s:\n%w", cfg.LogtypesDir, err)
 		}
-		f.watch.Go(func() {
-			if err := p.LogTypes.Watch(ctx, f.log); err != nil {
-				f.log.Warn(err.Error())
-			}
-		})
+		f.watch.Go(func() { p.LogTypes.Watch(ctx, f.log) })
 	}
 	if cfg.LogType != "" && p.LogTypes.Set().Type(cfg.LogType) == nil {
 		stop()
 		return nil, fmt.Errorf("filter ecs: log_type: there is no log type %q", cfg.LogType)
 	}
 	if f.engine == nil {
-		e, err := newEngine(cfg, f.log)
-		if err != nil {
-			stop()
-			return nil, fmt.Errorf("filter ecs: %w", err)
-		}
-		f.engine = e
+		f.engine = newEngine(cfg, f.log)
 	}
 	f.workers.New = func() any { return &worker{f: f, c: f.engine.NewConverter(), objects: map[uint64]*Object{}} }
 	return f, nil
 }
 
 // newEngine opens the tables that a Config names.
-func newEngine(cfg Config, log *slog.Logger) (*Engine, error) {
+func newEngine(cfg Config, log *slog.Logger) *Engine {
 	e := &Engine{IDs: cfg.DocumentID, Collection: cfg.Collection, Agents: enrich.NewAgents()}
 	if cfg.GeoipDir != "" {
 		e.Geo = enrich.OpenGeo(cfg.GeoipDir, log)
+		e.close = append(e.close, e.Geo.Close)
 	}
 	if cfg.ExcludeFile != "" {
-		text, err := os.ReadFile(cfg.ExcludeFile)
-		if err != nil {
-			return nil, fmt.Errorf("exclude_file: %w", err)
-		}
-		rules, problems := exclude.Load(text, nil)
-		if err := errors.Join(problems...); err != nil {
-			return nil, fmt.Errorf("exclude_file %s: %w", cfg.ExcludeFile, err)
-		}
-		e.Rules = rules
+		file := follow.Open(cfg.ExcludeFile, log, func(r io.Reader) (*exclude.Rules, error) {
+			text, err := io.ReadAll(r)
+			if err != nil {
+				return nil, err
+			}
+			rules, problems := exclude.Load(text, nil)
+			for _, err := range problems {
+				log.Warn("an exclusion rule is not used; the others are", "file", cfg.ExcludeFile, "error", err)
+			}
+			return rules, nil
+		})
+		e.Rules = file.Load
+		e.close = append(e.close, file.Close)
 	}
 	if cfg.IndicatorsFile != "" {
-		file, err := os.Open(cfg.IndicatorsFile)
-		if err != nil {
-			return nil, fmt.Errorf("indicators_file: %w", err)
-		}
-		defer file.Close()
-		table, left, err := enrich.LoadIndicators(file)
-		if err != nil {
-			return nil, fmt.Errorf("indicators_file %s: %w", cfg.IndicatorsFile, err)
-		}
-		for _, problem := range left {
-			log.Warn("an indicator is not used", "file", cfg.IndicatorsFile, "error", problem)
-		}
-		e.Indicators = table
+		file := follow.Open(cfg.IndicatorsFile, log, func(r io.Reader) (*enrich.Indicators, error) {
+			table, left, err := enrich.LoadIndicators(r)
+			for _, err := range left {
+				log.Warn("an indicator is not used; the others are", "file", cfg.IndicatorsFile, "error", err)
+			}
+			return table, err
+		})
+		e.Indicators = file.Load
+		e.close = append(e.close, file.Close)
 	}
-	return e, nil
+	return e
 }
 
 // Close stops watching files. A Process that runs may finish.
 func (f *Filter) Close() {
 	f.stop()
 	f.watch.Wait()
-	if f.engine.Geo != nil {
-		f.engine.Geo.Close()
+	for _, close := range f.engine.close {
+		close()
 	}
 }
 
@@ -231,7 +224,7 @@ func (w *worker) convert(dst []byte, events []event.Event, set *logtype.Set, byT
 		clear(w.objects)
 		w.set, w.types = set, map[*logtype.Type]*Object{}
 	}
-	w.c.SetNow(time.Now())
+	w.c.Begin(time.Now())
 	var account *lease.Object // of the record before
 	for i := range events {
 		ev := &events[i]
@@ -282,7 +275,7 @@ func (w *worker) own(dst []byte, ev *event.Event, account *lease.Object) []byte 
 	if !ok {
 		return w.unreadable(dst, ev, o.plan.t.Name, errors.New("another filter took the message away"))
 	}
-	err := w.c.Convert(o, ev.Origin.Record, raw)
+	err := w.c.Convert(o, ev.Origin.Record, ev.Envelope, raw)
 	var excluded *Excluded
 	switch {
 	case err == nil:
@@ -319,7 +312,7 @@ func (w *worker) foreign(dst []byte, ev *event.Event, t *logtype.Type) []byte {
 		o.json = t.Format == logtype.JSON
 	}
 	o.src.EventTime = ev.Time
-	err := w.c.Convert(o, 0, raw)
+	err := w.c.Convert(o, 0, nil, raw)
 	var excluded *Excluded
 	switch {
 	case err == nil:

@@ -243,7 +243,7 @@ func FuzzConvert(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if c.Convert(o, 1, raw) != nil {
+		if c.Convert(o, 1, nil, raw) != nil {
 			return
 		}
 		doc := c.AppendJSON(nil)

@@ -12,22 +12,27 @@ import (
 )
 
 // appendContentID appends the id that the original loader gave: the MD5 of a
-// line, or of a JSON record as Python's json.dumps writes it.
+// line, or of a JSON record as Python's json.dumps writes it, with the id of the
+// envelope behind.
 func (c *Converter) appendContentID(dst []byte) []byte {
-	content := c.raw
-	if c.rec != nil {
-		start := len(c.scratch)
+	start := len(c.scratch)
+	switch {
+	case c.failure != "": // kept as it came
+		c.scratch = append(append(c.scratch, c.raw...), c.o.src.Key...)
+	case c.o.json:
 		c.scratch = appendPython(c.scratch, c.recForID())
-		content = c.scratch[start:]
+	default:
+		c.scratch = append(c.scratch, c.raw...)
 	}
-	sum := md5.Sum(content)
+	c.scratch = append(c.scratch, c.env.id...)
+	sum := md5.Sum(c.scratch[start:])
+	c.scratch = c.scratch[:start]
 	return hex.AppendEncode(dst, sum[:])
 }
 
-// recForID is the record before text and steps changed it. Only when the type
-// has texts to flatten was it changed so far.
+// recForID is the record before renames, texts and steps changed it.
 func (c *Converter) recForID() *fastjson.Value {
-	if c.p.text == nil {
+	if c.p.text == nil && len(c.p.renames) == 0 {
 		return c.rec
 	}
 	var p fastjson.Parser

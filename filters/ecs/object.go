@@ -47,7 +47,7 @@ func (c *Converter) Object(t *logtype.Type, src lease.Source) (*Object, error) {
 	o.seed = h.Sum64()
 	if !o.json {
 		o.layout = p.fixed
-		if t.Columns.Header && len(src.Header) > 0 {
+		if t.Format == logtype.ColumnF && t.Columns.Header && len(src.Header) > 0 {
 			o.layout = p.layout(headerNames(src.Header, &t.Columns))
 		}
 	}
@@ -107,8 +107,15 @@ func (c *Converter) setTarget(number uint64) {
 		sum := h.Bytes()
 		id = hex.AppendEncode(id, sum[:])
 	}
-	c.idBuf = id
 	c.setText(p.std.id, id)
+	if p.suffix != nil {
+		if b := c.readText(p.suffix); len(b) > 0 {
+			n := len(id)
+			id = appendClean(append(id, '_'), b)
+			c.setText(p.std.id, id[:n:n])
+		}
+	}
+	c.idBuf = id
 	c.target = event.Target{Index: c.indexName(), ID: id, Op: op}
 	if c.engine.Collection == TimeSeries {
 		c.target.ID = nil

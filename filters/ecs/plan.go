@@ -17,10 +17,19 @@ import (
 const ecsVersion = "1.10.0"
 
 // listFields are the ECS fields that hold a list even of one value.
-var listFields = map[string]bool{
-	"related.ip": true, "related.user": true, "related.hosts": true, "related.hash": true,
-	"event.category": true, "event.type": true,
-}
+var listFields = func() map[string]bool {
+	m := map[string]bool{}
+	for _, field := range strings.Fields(`base.tags container.image.tag dns.answers dns.header_flags dns.resolved_ip dns.type event.category event.type
+		file.attributes host.ip host.mac observer.ip observer.mac process.args registry.data.strings related.hash related.hosts related.ip related.user
+		rule.author threat.tactic.id threat.tactic.name threat.tactic.reference threat.technique.id threat.technique.name threat.technique.reference
+		threat.technique.subtechnique.id threat.technique.subtechnique.name threat.technique.subtechnique.reference
+		tls.client.certificate_chain tls.client.supported_ciphers tls.server.certificate_chain user.roles vulnerability.category x509.alternative_names
+		x509.issuer.country x509.issuer.locality x509.issuer.organization x509.issuer.organizational_unit x509.issuer.state_or_province x509.issuer.common_name
+		x509.subject.country x509.subject.locality x509.subject.organization x509.subject.organizational_unit x509.subject.state_or_province x509.subject.common_name`) {
+		m[field] = true
+	}
+	return m
+}()
 
 // plan is a log type compiled for conversion. It does not change.
 type plan struct {
@@ -32,6 +41,10 @@ type plan struct {
 	rules   []rule
 	times   []timeRule
 	id      *source
+	suffix  *source
+	pattern *regexp.Regexp
+	renames []renaming
+	prefix  event.Key
 	control *regexp.Regexp
 	statics []static
 	steps   []boundStep
@@ -41,7 +54,8 @@ type plan struct {
 	iocIP   []iocField
 	iocName []iocField
 	index   indexRule
-	fixed   *layout // columns without a header
+	fixed   *layout // columns without a header, groups of a pattern
+	client  *clientRule
 	own     func(*Converter) bool
 	std     standard
 }
@@ -49,6 +63,7 @@ type plan struct {
 // standard are the slots that every document has.
 type standard struct {
 	message, timestamp, logType, bucket, key, id int
+	group, stream, errorMessage                  int
 	module, ingested, version                    int
 	provider, account, region                    int
 	threat                                       int
@@ -74,6 +89,10 @@ type static struct {
 	text []byte
 	list [][]byte
 }
+
+type renaming struct{ from, to string }
+
+type clientRule struct{ ip, address, forwarded, related int }
 
 type geoRule struct{ ip, geo, as int }
 
@@ -112,6 +131,7 @@ func compile(t *logtype.Type) (*plan, error) {
 	}{
 		{"@message", &std.message}, {"@timestamp", &std.timestamp}, {"@log_type", &std.logType},
 		{"@log_s3bucket", &std.bucket}, {"@log_s3key", &std.key}, {"@id", &std.id},
+		{"@log_group", &std.group}, {"@log_stream", &std.stream}, {"error.message", &std.errorMessage},
 		{"event.module", &std.module}, {"event.ingested", &std.ingested}, {"ecs.version", &std.version},
 		{"cloud.provider", &std.provider}, {"cloud.account.id", &std.account}, {"cloud.region", &std.region},
 	} {
@@ -136,7 +156,11 @@ func compile(t *logtype.Type) (*plan, error) {
 		p.statics = append(p.statics, s)
 	}
 	for i, at := range t.Time {
-		r, err := newTimeRule(p.source(at.Field), at)
+		var from *source
+		if !strings.HasPrefix(at.Field, "@envelope") && at.Field != "@key" {
+			from = p.source(at.Field)
+		}
+		r, err := newTimeRule(from, at)
 		if err != nil {
 			bad.Add(fmt.Sprintf("time[%d]", i), "%v", err)
 		}
@@ -144,6 +168,15 @@ func compile(t *logtype.Type) (*plan, error) {
 	}
 	if t.ID.Field != "" {
 		p.id = p.source(t.ID.Field)
+	}
+	if t.ID.Suffix != "" {
+		p.suffix = p.source(t.ID.Suffix)
+	}
+	for _, to := range sortedKeys(t.Rename) {
+		p.renames = append(p.renames, renaming{t.Rename[to], to})
+	}
+	if t.Prefix != "" {
+		p.prefix = event.NewKey(t.Prefix)
 	}
 	if t.ControlLines != "" {
 		p.control = regexp.MustCompile(t.ControlLines) // logtype compiled it before
@@ -174,6 +207,10 @@ func compile(t *logtype.Type) (*plan, error) {
 			p.fixed = p.layout(t.Columns.Names)
 		}
 	}
+	if t.Format == logtype.Pattern {
+		p.pattern = regexp.MustCompile("^(?:" + t.Pattern + ")") // logtype compiled it before
+		p.fixed = p.layout(p.pattern.SubexpNames()[1:])
+	}
 	p.nslots = len(p.slots)
 	return p, bad.Err()
 }
@@ -189,6 +226,10 @@ func (p *plan) enrichment(bad *settings.Problems) {
 	if u := t.UserAgent; u != "" {
 		p.agent = &agentRule{p.slot(u + ".original"), p.slot(u + ".name"), p.slot(u + ".version"),
 			p.slot(u + ".os.name"), p.slot(u + ".os.full"), p.slot(u + ".os.version"), p.slot(u + ".device.name")}
+	}
+	if t.ClientIP.IP != "" {
+		object, _ := strings.CutSuffix(t.ClientIP.IP, ".ip")
+		p.client = &clientRule{p.slot(t.ClientIP.IP), p.slot(object + ".address"), p.slot(t.ClientIP.Forwarded), p.slot("related.ip")}
 	}
 	for _, name := range t.IOC.IP {
 		p.iocIP = append(p.iocIP, iocField{p.slot(name), name})

@@ -9,21 +9,29 @@ import (
 	"github.com/fluent-siem/fluent-siem/filters/logtype"
 )
 
-// timeRule reads an event's time from one field.
+// timeRule reads an event's time from one place.
 type timeRule struct {
-	from  *source
+	from  *source // nil: the envelope or the key
+	key   bool    // the key
 	parse func(b []byte, zone *time.Location) (time.Time, bool)
 	zone  *time.Location
+	// year completes a text without one, from the time of loading; nil: it has one.
+	year func(t, now time.Time) time.Time
 }
 
 func newTimeRule(from *source, at logtype.Time) (timeRule, error) {
 	zone, err := logtype.ParseZone(at.Zone)
 	r := timeRule{from: from, zone: zone}
+	if at.Field == "@envelope" || at.Field == "@key" {
+		return timeRule{key: at.Field == "@key"}, err
+	}
 	switch at.Layout {
 	case "iso8601":
 		r.parse = parseISO
 	case "epoch":
 		r.parse = func(b []byte, _ *time.Location) (time.Time, bool) { return parseEpoch(b) }
+	case "syslog":
+		r.parse, r.year = parseSyslog, syslogYear
 	default:
 		layout := at.Layout
 		if _, perr := time.Parse(layout, time.Now().Format(layout)); perr != nil || layout == time.Now().Format(layout) {
@@ -37,21 +45,48 @@ func newTimeRule(from *source, at logtype.Time) (timeRule, error) {
 	return r, err
 }
 
-// findTime finds the event's time: the type's fields in order, then the time
-// in the object's key, then when S3 announced the object, then now.
+// at is the time that the envelope says.
+func (e *envelope) at() (time.Time, bool) {
+	if len(e.time) == 0 {
+		return time.Time{}, false
+	}
+	if t, ok := parseISO(e.time, time.UTC); ok {
+		return t, true
+	}
+	return parseEpoch(e.time)
+}
+
+// findTime finds the event's time: the type's places in order, then the
+// envelope's, then that in the object's key, then when S3 announced the object,
+// then now.
 func (c *Converter) findTime() {
 	for i := range c.p.times {
 		r := &c.p.times[i]
-		b := c.readText(r.from)
-		if len(b) == 0 {
-			continue
+		var t time.Time
+		var ok bool
+		switch {
+		case r.key:
+			t, ok = keyTime(c.o.src.Key)
+		case r.from == nil:
+			t, ok = c.env.at()
+		default:
+			b := c.readText(r.from)
+			if len(b) == 0 {
+				continue
+			}
+			if t, ok = r.parse(b, r.zone); ok && r.year != nil {
+				t = r.year(t, c.now)
+			}
 		}
-		if t, ok := r.parse(b, r.zone); ok {
+		if ok {
 			c.time = t
 			return
 		}
 	}
+	wrapped, isWrapped := c.env.at()
 	switch t, ok := keyTime(c.o.src.Key); {
+	case isWrapped:
+		c.time = wrapped
 	case ok:
 		c.time = t
 	case !c.o.src.EventTime.IsZero():
@@ -59,6 +94,32 @@ func (c *Converter) findTime() {
 	default:
 		c.time = c.now
 	}
+}
+
+// parseSyslog reads the time of RFC 3164 (section 4.1.2), "Jan  2 15:04:05", with
+// or without a fraction, in year 0.
+func parseSyslog(b []byte, zone *time.Location) (time.Time, bool) {
+	t, err := time.ParseInLocation("Jan _2 15:04:05", unsafeString(b), zone)
+	if err != nil {
+		t, err = time.ParseInLocation("Jan 2 15:04:05", unsafeString(b), zone)
+	}
+	return t, err == nil
+}
+
+// syslogYear gives a time without a year the last year in which it is not later
+// than half a day from now.
+func syslogYear(t, now time.Time) time.Time {
+	limit := now.Add(12 * time.Hour)
+	year := limit.In(t.Location()).Year()
+	for range 8 { // 29 February may be years back
+		_, month, day := t.Date()
+		at := time.Date(year, month, day, t.Hour(), t.Minute(), t.Second(), t.Nanosecond(), t.Location())
+		if at.Day() == day && !at.After(limit) {
+			return at
+		}
+		year--
+	}
+	return t
 }
 
 var keyTimeRE = regexp.MustCompile(`(?:^|\D)(20\d{6})T(\d{4}(?:\d\d)?)Z`)

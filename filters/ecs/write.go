@@ -38,15 +38,46 @@ func (c *Converter) write() {
 	w := &c.w
 	m := w.Object()
 	var merged uint64 // roots that were written together with the record's
-	if c.rec != nil {
+	switch {
+	case c.p.t.Raw == "drop":
+	case c.p.t.Prefix != "":
+		c.writePrefixed()
+	case c.rec != nil:
 		merged = c.writeObject(c.rec, c.p.root, 0)
-	} else {
+	default:
 		c.writeColumns()
 	}
 	for i, n := range c.p.root.children {
-		if merged&(1<<min(i, 63)) == 0 {
+		if merged&(1<<min(i, 63)) == 0 && n.name != c.p.t.Prefix {
 			c.writeNode(n)
 		}
+	}
+	w.EndObject(m)
+}
+
+// writePrefixed writes the record under the type's prefix, merged with what the
+// tree has there.
+func (c *Converter) writePrefixed() {
+	w := &c.w
+	before := w.Save()
+	w.Key(c.p.prefix)
+	m := w.Object()
+	n := c.p.root.child(c.p.t.Prefix)
+	if c.rec != nil {
+		merged := c.writeObject(c.rec, n, 1)
+		if n != nil {
+			for i, child := range n.children {
+				if merged&(1<<min(i, 63)) == 0 {
+					c.writeNode(child)
+				}
+			}
+		}
+	} else {
+		c.writeColumns()
+	}
+	if w.Len() == 0 {
+		w.Restore(before)
+		return
 	}
 	w.EndObject(m)
 }

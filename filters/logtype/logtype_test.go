@@ -120,7 +120,7 @@ func TestAChangeIsLoadedWhileRunning(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx := t.Context()
-	go func() { _ = r.Watch(ctx, discard) }()
+	go r.Watch(ctx, discard)
 	deadline := time.Now().Add(10 * time.Second)
 	for n := 0; r.Set().Type("mine").Index.Name != "log-other"; n++ {
 		if time.Now().After(deadline) {

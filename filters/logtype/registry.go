@@ -12,11 +12,9 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
-
-	"github.com/fsnotify/fsnotify"
 
 	"github.com/fluent-siem/fluent-siem/conf"
+	"github.com/fluent-siem/fluent-siem/internal/follow"
 )
 
 // Set is one consistent set of log types. It does not change.
@@ -113,42 +111,41 @@ func (r *Registry) Load(dir string) error {
 	return nil
 }
 
-// Watch reloads the operator's directory when a file in it changes, until ctx
-// is done. A set with an error is refused and logged; the last good one stays.
-func (r *Registry) Watch(ctx context.Context, log *slog.Logger) error {
+// Watch reloads the operator's directory when it changes, until ctx is done. A
+// set with an error is refused and logged once; the last good one stays.
+func (r *Registry) Watch(ctx context.Context, log *slog.Logger) {
 	dir := r.Dir()
 	if dir == "" {
-		return nil
+		return
 	}
-	w, err := fsnotify.NewWatcher()
-	if err != nil {
-		return fmt.Errorf("log types in %s are not watched: %w; they are read again at the next start", dir, err)
-	}
-	defer w.Close()
-	if err := w.Add(dir); err != nil {
-		return fmt.Errorf("log types in %s are not watched: %w; they are read again at the next start", dir, err)
-	}
-	// An editor makes several events of one change: wait until it is quiet.
-	quiet := time.NewTimer(time.Hour)
-	defer quiet.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case ev := <-w.Events:
-			if strings.HasSuffix(ev.Name, ".yaml") || ev.Name == dir {
-				quiet.Reset(200 * time.Millisecond)
-			}
-		case err := <-w.Errors:
-			log.Warn("watching log types", "dir", dir, "error", err)
-		case <-quiet.C:
-			if err := r.Load(dir); err != nil {
-				log.Error("changed log types are refused, the last good ones stay in use", "dir", dir, "error", err)
-				continue
-			}
+	last, refused := fingerprint(dir), ""
+	follow.Dir(ctx, dir, log, func() {
+		now := fingerprint(dir)
+		if now == last {
+			return
+		}
+		last = now
+		switch err := r.Load(dir); {
+		case err == nil:
+			refused = ""
 			log.Info("changed log types are in use", "dir", dir)
+		case err.Error() != refused:
+			refused = err.Error()
+			log.Error("changed log types are refused, the last good ones stay in use", "dir", dir, "error", err)
+		}
+	})
+}
+
+// fingerprint tells one state of the files of a directory from another.
+func fingerprint(dir string) string {
+	var b strings.Builder
+	names, _ := filepath.Glob(filepath.Join(dir, "*.yaml"))
+	for _, name := range names {
+		if info, err := os.Stat(name); err == nil {
+			fmt.Fprintln(&b, follow.Identify(name, info))
 		}
 	}
+	return b.String()
 }
 
 func checkAll(s *Set, checks []func(*Type) error) error {

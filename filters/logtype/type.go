@@ -51,6 +51,22 @@ type Type struct {
 	Records string `yaml:"records"`
 	// Columns describe a line of columns.
 	Columns Columns `yaml:"columns"`
+	// Pattern is a regular expression (RE2) that matches a record from its start;
+	// its named groups are the fields (pattern).
+	Pattern string `yaml:"pattern"`
+	// FirstLine is a regular expression for the first line of a record that has
+	// several. Lines before the first such line are not records.
+	FirstLine string `yaml:"first_line"`
+	// HeaderLines is how many lines at the top of an object are no records.
+	HeaderLines int `yaml:"header_lines"`
+	// Rename gives root fields of a record other names, new: old, before
+	// anything else.
+	Rename map[string]string `yaml:"rename"`
+	// Raw says what becomes of the record's own fields: keep (default), or drop
+	// when all that matters is mapped.
+	Raw string `yaml:"raw"`
+	// Prefix is an object that the record's own fields are moved under.
+	Prefix string `yaml:"prefix"`
 	// ControlLines is a regular expression for lines that are no records, such
 	// as what a service writes when logging is switched on. They are excluded.
 	ControlLines string `yaml:"control_lines"`
@@ -63,6 +79,8 @@ type Type struct {
 	Index Index `yaml:"index"`
 	// ECS maps an ECS field to the record's fields it may come from.
 	ECS map[string]Candidates `yaml:"ecs"`
+	// Provider is cloud.provider; default aws, "none" for logs from elsewhere.
+	Provider string `yaml:"provider"`
 	// Static are ECS fields with a fixed value: a text or a list of texts.
 	Static map[string]any `yaml:"static"`
 	// Steps are Go functions of filters/ecs, run after the mapping.
@@ -74,6 +92,10 @@ type Type struct {
 	Geo []string `yaml:"geo"`
 	// IOC are the ECS fields compared with indicators of compromise.
 	IOC IOC `yaml:"ioc"`
+	// ClientIP names the field with the client's address and the list of those
+	// that proxies forwarded; where the first is a trusted proxy, the last
+	// address in the list that is none takes its place.
+	ClientIP ClientIP `yaml:"client_ip"`
 	// UserAgent names the ECS object whose .original is parsed.
 	UserAgent string `yaml:"user_agent"`
 	// OwnLogs says that records of this loader's own activity are excluded, by
@@ -92,6 +114,7 @@ type Format string
 const (
 	JSON    Format = "json"    // one JSON object
 	ColumnF Format = "columns" // a line of columns
+	Pattern Format = "pattern" // text that a regular expression takes apart
 )
 
 // Columns describe a line of columns: a separator, perhaps quotes, and names.
@@ -119,10 +142,11 @@ type Part struct {
 	Into   []string `yaml:"into"` // the fields, in the splitter's order
 }
 
-// Time is one place where the event's time may stand.
+// Time is one place where the event's time may stand: a field of the record,
+// @envelope (what the record was wrapped in) or @key (the object's key).
 type Time struct {
 	Field  string `yaml:"field"`
-	Layout string `yaml:"layout"` // iso8601, epoch, or a layout of Go's package time
+	Layout string `yaml:"layout"` // iso8601, epoch, syslog, or a layout of Go's package time
 	Zone   string `yaml:"zone"`   // ±HH:MM for texts without one; default +00:00
 }
 
@@ -130,6 +154,9 @@ type Time struct {
 type ID struct {
 	// Field is the record's own id. A record without it gets the positional id.
 	Field string `yaml:"field"`
+	// Suffix is a field whose value is appended to the id, after an underscore:
+	// each version of a finding is a document of its own.
+	Suffix string `yaml:"suffix"`
 	// Replace says that a document with the same id is a newer version and
 	// replaces the older one (findings), instead of being a duplicate.
 	Replace bool `yaml:"replace"`
@@ -155,6 +182,12 @@ const (
 	Yearly  Rotation = "yearly"
 	Auto    Rotation = "auto" // an alias; the cluster rolls over
 )
+
+// ClientIP names the fields of a client behind proxies.
+type ClientIP struct {
+	IP        string `yaml:"ip"`
+	Forwarded string `yaml:"forwarded"`
+}
 
 // IOC are the ECS fields compared with indicators.
 type IOC struct {
@@ -185,10 +218,10 @@ func (t *Type) Framing() split.Framing {
 	switch {
 	case t.Format == JSON:
 		return split.Framing{Kind: split.JSON, Records: t.Records}
-	case t.Columns.Header:
+	case t.Format == ColumnF && t.Columns.Header:
 		return split.Framing{Kind: split.CSV}
 	}
-	return split.Framing{Kind: split.Lines}
+	return split.Framing{Kind: split.Lines, HeaderLines: t.HeaderLines}
 }
 
 // parse reads one file. base finds the type that it may extend.
@@ -242,8 +275,26 @@ func (t *Type) prepare() error {
 	case JSON:
 	case ColumnF:
 		t.checkColumns(&bad)
+	case Pattern:
+		if re := pattern("pattern", "^(?:"+t.Pattern+")"); re != nil && len(re.SubexpNames()) < 2 {
+			bad.Add("pattern", "has no named groups: (?P<name>…) makes a field")
+		}
 	default:
-		bad.Add("format", "%q is no format; use json or columns", t.Format)
+		bad.Add("format", "%q is no format; use json, columns or pattern", t.Format)
+	}
+	pattern("first_line", t.FirstLine)
+	switch t.Raw {
+	case "":
+		t.Raw = "keep"
+	case "keep", "drop":
+	default:
+		bad.Add("raw", "%q; use keep or drop", t.Raw)
+	}
+	switch t.Provider {
+	case "":
+		t.Provider = "aws"
+	case "none":
+		t.Provider = ""
 	}
 	t.checkIndex(&bad)
 	for i, at := range t.Time {

@@ -70,9 +70,11 @@ func (c convertCommand) Run(ctx context.Context, t Terminal) error {
 		defer engine.Geo.Close()
 	}
 	if c.Exclude != "" {
-		if engine.Rules, err = readRules(c.Exclude); err != nil {
+		rules, err := readRules(c.Exclude)
+		if err != nil {
 			return usageError{err}
 		}
+		engine.Rules = func() *exclude.Rules { return rules }
 	}
 	in, size, err := c.open(t)
 	if err != nil {
@@ -191,7 +193,7 @@ func (r *conversion) record(rec split.Record) error {
 			return err
 		}
 	}
-	err := r.converter.Convert(r.object, rec.Number, rec.Raw)
+	err := r.converter.Convert(r.object, rec.Number, nil, rec.Raw)
 	var excluded *ecs.Excluded
 	switch {
 	case err == nil:

@@ -67,7 +67,7 @@ func (c pipelineCommand) open(p *process.Process, t Terminal) (*pipeline.Pipelin
 	}
 	p.Level().Set(level)
 	return pipeline.New(file, pipeline.SIEM(p, t.Out),
-		pipeline.WithStopping(p.Stopping.Store))
+		pipeline.WithStopping(p.Stopping.Store), pipeline.WithMetrics(p))
 }
 
 // runUntilReload runs a pipeline until ctx is done, and then returns nil, or

@@ -241,7 +241,7 @@ func convert(t *testing.T, c goldenCase, geo *enrich.Geo) (docs []document, fail
 				return err
 			}
 		}
-		err := conv.Convert(object, r.Number, r.Raw)
+		err := conv.Convert(object, r.Number, nil, r.Raw)
 		if _, excluded := err.(*ecs.Excluded); excluded {
 			return nil
 		}
@@ -267,7 +267,7 @@ func convert(t *testing.T, c goldenCase, geo *enrich.Geo) (docs []document, fail
 	return docs, failed
 }
 
-func indicators(t *testing.T, c goldenCase) *enrich.Indicators {
+func indicators(t *testing.T, c goldenCase) func() *enrich.Indicators {
 	t.Helper()
 	if len(c.IOC) == 0 {
 		return nil
@@ -286,10 +286,10 @@ func indicators(t *testing.T, c goldenCase) *enrich.Indicators {
 	for _, e := range left {
 		t.Logf("indicator not used: %v", e)
 	}
-	return loaded
+	return func() *enrich.Indicators { return loaded }
 }
 
-func rules(t *testing.T, c goldenCase) *exclude.Rules {
+func rules(t *testing.T, c goldenCase) func() *exclude.Rules {
 	t.Helper()
 	var parameters []exclude.Parameter
 	for _, p := range c.Parameters {
@@ -299,5 +299,5 @@ func rules(t *testing.T, c goldenCase) *exclude.Rules {
 	for _, err := range problems {
 		t.Logf("exclusion rule not used: %v", err)
 	}
-	return r
+	return func() *exclude.Rules { return r }
 }

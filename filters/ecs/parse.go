@@ -1,0 +1,139 @@
+package ecs
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	"github.com/valyala/fastjson"
+
+	"github.com/fluent-siem/fluent-siem/filters/logtype"
+)
+
+// envelope is what a record was wrapped in: an event of CloudWatch Logs,
+// EventBridge, SNS or FireLens, as [split.Record].Envelope says it. Its texts
+// are valid until the next record.
+type envelope struct {
+	raw    []byte // of the envelope in hand, to see that the next one is the same
+	parser fastjson.Parser
+
+	account, region, group, stream []byte
+	id                             []byte // of the event; part of content ids
+	time                           []byte // ISO 8601, or milliseconds since 1970
+	record                         *fastjson.Value
+}
+
+func (e *envelope) read(raw []byte) error {
+	if bytes.Equal(raw, e.raw) {
+		return nil
+	}
+	e.raw = append(e.raw[:0], raw...)
+	e.account, e.region, e.group, e.stream, e.id, e.time, e.record = nil, nil, nil, nil, nil, nil, nil
+	if len(raw) == 0 {
+		return nil
+	}
+	v, err := e.parser.ParseBytes(e.raw)
+	if err != nil {
+		e.raw = e.raw[:0]
+		return fmt.Errorf("its envelope is not JSON: %w", err)
+	}
+	e.record = v
+	e.account, e.region = v.GetStringBytes("account"), v.GetStringBytes("region")
+	e.group, e.stream = v.GetStringBytes("log_group"), v.GetStringBytes("log_stream")
+	e.id, e.time = v.GetStringBytes("id"), v.GetStringBytes("time")
+	return nil
+}
+
+// parse makes the record of the text.
+func (c *Converter) parse() error {
+	if c.o.json {
+		return c.parseJSON()
+	}
+	if c.p.control != nil && c.p.control.Match(c.raw) {
+		return errControl
+	}
+	parser := parsers[c.p.t.Format]
+	if parser == nil {
+		return fmt.Errorf("there is no parser for format %s", c.p.t.Format)
+	}
+	return parser(c)
+}
+
+// parsers take a record apart that is no JSON object. They leave a row of
+// columns with its layout, or a JSON value made in the converter's arena.
+var parsers = map[logtype.Format]func(*Converter) error{
+	logtype.ColumnF: (*Converter).parseColumns,
+	logtype.Pattern: (*Converter).parsePattern,
+}
+
+func (c *Converter) parseJSON() error {
+	v, err := c.parser.ParseBytes(c.raw)
+	switch {
+	case err != nil && c.env.record != nil:
+		// What an agent sent through a log group is kept as it came, with the
+		// reason: it may have been cut there.
+		c.rec = c.arena.NewObject()
+		c.failure = fmt.Sprintf("invalid json file: %v", err)
+		return nil
+	case err != nil:
+		return fmt.Errorf("not JSON: %w", err)
+	case v.Type() != fastjson.TypeObject:
+		return fmt.Errorf("a JSON %s, want an object", v.Type())
+	}
+	c.rec = v
+	for _, r := range c.p.renames {
+		if item := v.Get(r.from); item != nil && item.Type() != fastjson.TypeNull {
+			v.Set(r.to, item)
+			v.Del(r.from)
+		}
+	}
+	return nil
+}
+
+func (c *Converter) parseColumns() error {
+	l := c.o.layout
+	if l == nil {
+		return errors.New("the object has no header line that names its columns")
+	}
+	c.cols = splitColumns(c.cols[:0], c.raw, &c.p.t.Columns)
+	if n, want := len(c.cols), min(c.p.t.Columns.Required, l.n); n < want {
+		return fmt.Errorf("%d columns, want at least %d", n, want)
+	}
+	if len(c.cols) > l.n {
+		c.extra = append(c.extra, c.cols[l.n:]...)
+		c.cols = c.cols[:l.n]
+	}
+	c.useLayout(l)
+	return nil
+}
+
+func (c *Converter) parsePattern() error {
+	m := c.p.pattern.FindSubmatchIndex(c.raw)
+	if m == nil {
+		return errors.New("the pattern does not match")
+	}
+	c.cols = c.cols[:0]
+	for i := 2; i < len(m); i += 2 {
+		if m[i] < 0 {
+			c.cols = append(c.cols, nil)
+		} else {
+			c.cols = append(c.cols, c.raw[m[i]:m[i+1]])
+		}
+	}
+	c.useLayout(c.p.fixed)
+	return nil
+}
+
+// useLayout completes the row of columns to its layout.
+func (c *Converter) useLayout(l *layout) {
+	c.layout = l
+	for len(c.cols) < len(l.keys) {
+		c.cols = append(c.cols, nil)
+	}
+	for i := range l.parts {
+		q := &l.parts[i]
+		if q.split(c.cols[q.from], c.cols[q.into:q.into+q.n]) && q.replaces {
+			c.cols[q.from] = nil
+		}
+	}
+}
