@@ -178,7 +178,7 @@ func (b *builder) pattern(s hostconfig.Section) pattern {
 func (b *builder) output(i int, s hostconfig.Section) {
 	d := &delivery{
 		name: alias(s, i), pattern: b.pattern(s), workers: 1, limit: 1,
-		wait: b.p.options.wait, log: b.p.log.With("output", alias(s, i)),
+		wait: b.p.options.wait, log: b.p.log.With("output", alias(s, i)), metrics: b.p.options.metrics,
 	}
 	if d.wait == nil {
 		d.wait = backOff(b.p.service.base, b.p.service.limit)

@@ -21,6 +21,7 @@ type delivery struct {
 	limit   int // retries after the first try, or noLimit
 	wait    func(attempt int) time.Duration
 	log     *slog.Logger
+	metrics *metrics
 
 	mu      sync.Mutex
 	filled  sync.Cond // of mu: queue or shutting changed
@@ -78,6 +79,7 @@ func (d *delivery) take() *parcel {
 func (d *delivery) deliver(ctx context.Context, p *parcel) {
 	err := guard("output "+d.name, func() error { return d.stage.Write(ctx, p.chunk.tag, p.chunk.data) })
 	if err == nil {
+		d.metrics.chunk(d.name, "delivered")
 		p.chunk.release()
 		return
 	}
@@ -88,6 +90,7 @@ func (d *delivery) deliver(ctx context.Context, p *parcel) {
 	p.tries++
 	log := d.log.With("tag", p.chunk.tag, "bytes", len(p.chunk.data), "tries", p.tries, "error", err)
 	if d.limit != noLimit && p.tries > d.limit {
+		d.metrics.chunk(d.name, "dropped")
 		log.Error("retries are exhausted and the chunk is dropped; a notification it came from is not deleted and comes again. Set retry_limit: no_limits to keep trying")
 		p.chunk.release()
 		return
@@ -98,6 +101,7 @@ func (d *delivery) deliver(ctx context.Context, p *parcel) {
 	if d.hurried {
 		wait = min(wait, time.Second)
 	}
+	d.metrics.chunk(d.name, "retried")
 	log.Warn("output did not take the chunk; it is tried again", "wait", wait)
 	d.waiting[p] = time.AfterFunc(wait, func() { d.put(p) })
 }

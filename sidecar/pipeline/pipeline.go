@@ -35,6 +35,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fluent-siem/fluent-siem/internal/process"
 	"github.com/fluent-siem/fluent-siem/internal/settings"
 	"github.com/fluent-siem/fluent-siem/sidecar/hostconfig"
 )
@@ -59,6 +60,7 @@ type Pipeline struct {
 type options struct {
 	log      *slog.Logger
 	stopping func(bool)
+	metrics  *metrics
 	wait     func(attempt int) time.Duration
 }
 
@@ -71,6 +73,11 @@ func WithLog(l *slog.Logger) Option { return func(o *options) { o.log = l } }
 // WithStopping has f called with true when inputs begin to stop, so that
 // outputs do not wait long, and with false when the pipeline starts.
 func WithStopping(f func(bool)) Option { return func(o *options) { o.stopping = f } }
+
+// WithMetrics has the pipeline count what it does among the metrics of pr.
+func WithMetrics(pr *process.Process) Option {
+	return func(o *options) { o.metrics = newMetrics(pr) }
+}
 
 // WithRetryWait replaces Fluent Bit's back-off; attempt counts from 1.
 func WithRetryWait(f func(attempt int) time.Duration) Option {
@@ -244,6 +251,7 @@ func (p *Pipeline) flushLoop(done <-chan struct{}) {
 func (p *Pipeline) flush() {
 	for _, r := range p.routes {
 		r.flush()
+		p.options.metrics.wait(r.name, r.memory.Used())
 	}
 }
 

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/fluent-siem/fluent-siem/internal/process"
 )
 
 func upper(tag string, in []byte) ([]byte, bool) {
@@ -163,11 +165,16 @@ func TestRetriesBackOffAndEnd(t *testing.T) {
 		t.Run(c.limit, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				out := &fakeOutput{try: func(string, []byte) error { return errBusy }}
+				pr := process.New()
 				stop := start(t, "pipeline: {inputs: [{name: in}], outputs: [{name: out, "+c.limit+" match: '*'}]}",
-					kit(map[string]Input{"in": say("", "one")}, nil, map[string]Output{"out": out}))
+					kit(map[string]Input{"in": say("", "one")}, nil, map[string]Output{"out": out}), WithMetrics(pr))
 				time.Sleep(5 * time.Minute)
 				if err := stop(); err != nil {
 					t.Error(err)
+				}
+				families, err := pr.Metrics.Gather()
+				if got := fmt.Sprint(families); err != nil || !strings.Contains(got, `value:"dropped"`) || strings.Contains(got, `value:"retried"`) != (c.calls > 1) || strings.Contains(got, `value:"delivered"`) {
+					t.Errorf("metrics: %v, %s", err, got)
 				}
 				if len(out.calls) != c.calls {
 					t.Fatalf("%d calls, want %d", len(out.calls), c.calls)
