@@ -3,6 +3,7 @@ package opensearch
 import (
 	"bytes"
 	"fmt"
+	"net/http"
 
 	"github.com/valyala/fastjson"
 )
@@ -69,6 +70,9 @@ func refused(status int, body []byte) result {
 		r.reason = cut(string(bytes.TrimSpace(body)), 200) // a proxy's page, plain text
 	}
 	r.ruling = requestRuling(status, r.kind, r.reason)
+	if r.Verdict == Split && status == http.StatusBadRequest && r.kind == "" { // not OpenSearch's words
+		r.ruling = requestRuling(http.StatusNotAcceptable, "", "")
+	}
 	return r
 }
 

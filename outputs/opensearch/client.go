@@ -36,8 +36,10 @@ var bulkPath = "/_bulk?" + url.Values{"filter_path": {"took,errors,status,error,
 type client struct {
 	cfg  Config
 	base http.RoundTripper // a test's transport; nil otherwise
+	warn func(error)       // files have become unusable; what was made of them before stays in use
 
 	mu        sync.Mutex
+	closed    bool
 	transport *opensearchtransport.Client
 	files     stamp // of the files that transport was made from
 	checked   time.Time
@@ -118,6 +120,9 @@ func (e *setupError) Unwrap() error { return e.err }
 func (c *client) current(ctx context.Context) (*opensearchtransport.Client, string, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.closed {
+		return nil, "", &setupError{errClosed}
+	}
 	now := time.Now()
 	if c.transport != nil && now.Sub(c.checked) < time.Second {
 		return c.transport, c.password, nil
@@ -130,6 +135,7 @@ func (c *client) current(ctx context.Context) (*opensearchtransport.Client, stri
 	t, password, err := c.open(ctx)
 	if err != nil {
 		if c.transport != nil {
+			c.warn(err)
 			return c.transport, c.password, nil
 		}
 		return nil, "", &setupError{err}
@@ -144,6 +150,7 @@ func (c *client) current(ctx context.Context) (*opensearchtransport.Client, stri
 func (c *client) close() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.closed = true
 	if c.transport != nil {
 		_ = c.transport.Close() // never fails
 		c.transport = nil
@@ -186,14 +193,15 @@ func (c *client) open(ctx context.Context) (*opensearchtransport.Client, string,
 	// opensearch-go chooses the endpoint, leaves dead ones out, and signs. What
 	// it does besides is switched off: its retry knows no items and sends a
 	// whole request again at once, its buffering and compression copy the body,
-	// its probes (GET /, cluster health, node statistics) need permissions that
-	// a loader should not have and that Serverless does not offer.
+	// its probes (cluster health, node statistics) need permissions that a loader
+	// should not have and that Serverless does not offer. A dead endpoint is
+	// taken up again when it answers anything at all.
 	t, err := opensearchtransport.New(opensearchtransport.Config{
 		URLs:                    urls,
 		Transport:               base,
 		Signer:                  sign,
 		DisableRetry:            true,
-		HealthCheck:             opensearchtransport.NoOpHealthCheck,
+		HealthCheck:             answers(base),
 		MaxRetryClusterHealth:   -1,
 		NodeStatsInterval:       -1,
 		StandbyRotationInterval: -1,
@@ -201,6 +209,22 @@ func (c *client) open(ctx context.Context) (*opensearchtransport.Client, string,
 		ResurrectTimeoutMax:     10 * time.Second,
 	})
 	return t, password, err
+}
+
+// answers finds out whether an endpoint is there, with a request that needs no
+// permission: refused is an answer, too.
+func answers(base http.RoundTripper) opensearchtransport.HealthCheckFunc {
+	return func(ctx context.Context, _ *opensearchtransport.Connection, u *url.URL) (*http.Response, error) {
+		req, err := http.NewRequestWithContext(ctx, http.MethodHead, u.String(), http.NoBody)
+		if err != nil {
+			return nil, err
+		}
+		res, err := base.RoundTrip(req)
+		if err != nil {
+			return nil, err
+		}
+		return nil, res.Body.Close()
+	}
 }
 
 // httpTransport is HTTP/1.1: over one HTTP/2 connection large bodies would
@@ -286,6 +310,9 @@ func stampOf(files ...string) (s stamp) {
 // no byte of it reached the cluster; otherwise the documents may be stored:
 // only their ids, when they are sent again, will tell.
 func errorRuling(err error) (r ruling, sent bool) {
+	if errors.Is(err, errClosed) {
+		return ruling{Busy, "closed", ""}, false
+	}
 	var (
 		setup   *setupError
 		op      *net.OpError

@@ -26,6 +26,7 @@ type job struct {
 	memory memory // of an earlier call with the same chunk
 	docs   documents
 	timer  *time.Timer
+	unhook func() bool // from the Writer's Close
 
 	mu       sync.Mutex
 	ended    bool
@@ -47,6 +48,7 @@ func (w *Writer) begin(ctx context.Context, tag string, chunk []byte) *job {
 	j := &job{w: w, tag: tag, start: time.Now()}
 	j.touched = j.start
 	j.ctx, j.cancel = context.WithCancelCause(ctx)
+	j.unhook = context.AfterFunc(w.life, func() { j.cancel(errClosed) })
 	j.memory = w.memo.take(chunk)
 	if !j.memory.known { // first time
 		j.memory.series = newSeries(rand.Uint64(), rand.Uint32())
@@ -68,6 +70,7 @@ func (j *job) end() {
 	j.ended = true
 	j.timer.Stop()
 	j.mu.Unlock()
+	j.unhook()
 	j.cancel(nil)
 }
 

@@ -19,6 +19,10 @@ import (
 // chunk goes back to the host: the worker is needed for other indices.
 const heldPatience = 5 * time.Second
 
+// maxAlone is how many documents in a row may be refused with a whole request
+// each before that is taken for the cluster's fault, not theirs.
+const maxAlone = 20
+
 // minBulk is how small bulks get when the cluster finds them too large.
 const minBulk = 64 << 10
 
@@ -180,8 +184,11 @@ func (j *job) refusedWhole(b *bulk, list []int32, a answer, took time.Duration) 
 		if len(list) > 1 {
 			return outcome{split: true}
 		}
-		r.Verdict = Rejected
-		return j.judge(b, list, []result{r})
+		if w.alone.Add(1) <= maxAlone {
+			r.Verdict = Rejected
+			return j.judge(b, list, []result{r})
+		}
+		r.Verdict, r.Advice = Held, "find out why the cluster, or what stands before it, refuses every request for what it is"
 	}
 	why := fmt.Sprintf("%d %s: %s", r.status, r.kind, cut(r.reason, 200))
 	w.metrics.documents.WithLabelValues(r.Verdict.String(), r.Class).Add(float64(len(list)))
@@ -260,6 +267,9 @@ func (j *job) judge(b *bulk, list []int32, bad []result) (o outcome) {
 		}
 	}
 	flush()
+	if n > 0 && j.w.alone.Load() > 0 {
+		j.w.alone.Store(0)
+	}
 	j.w.metrics.documents.WithLabelValues(Stored.String(), "stored").Add(float64(n))
 	if len(bad) > 0 {
 		o.sick = j.tell(b, list, bad, kept)

@@ -76,8 +76,12 @@ type Writer struct {
 	slots   chan struct{} // one for each bulk in memory
 	size    atomic.Int64  // of a bulk; BulkSize, until a request was too large
 	stopped atomic.Int64  // unix nanoseconds since when the host is stopping, 0 = it is not
-	closed  atomic.Bool
+	alone   atomic.Int32  // documents refused as a whole request each, since one was stored
+	life    context.Context
+	close   context.CancelCauseFunc
 }
+
+var errClosed = errors.New("the output is closed")
 
 // Option is the program's or a test's wish, as opposed to the operator's.
 type Option func(*Writer)
@@ -120,6 +124,10 @@ func New(cfg Config, p *process.Process, opts ...Option) (*Writer, error) {
 	for _, opt := range opts {
 		opt(w)
 	}
+	w.life, w.close = context.WithCancelCause(context.Background())
+	w.client.warn = func(err error) {
+		w.say("files", slog.LevelWarn, "changed files cannot be used; what they held before stays in use", "error", err)
+	}
 	w.voice.log = w.log
 	w.trouble.report = func(problem string) { p.SetHealth(w.name, problem) }
 	if !cfg.Verify {
@@ -145,8 +153,8 @@ func hostOf(endpoint string) string {
 // again, unchanged: those that have one are skipped then. The error is a
 // [*RetryError], or ctx's. chunk is not used after Write has returned.
 func (w *Writer) Write(ctx context.Context, tag string, chunk []byte) error {
-	if w.closed.Load() {
-		return errors.New("output opensearch_bulk: the output is closed; the chunk was not looked at")
+	if w.life.Err() != nil {
+		return fmt.Errorf("output opensearch_bulk: %w; the chunk was not looked at", errClosed)
 	}
 	w.trouble.sweep()
 	j := w.begin(ctx, tag, chunk)
@@ -155,11 +163,12 @@ func (w *Writer) Write(ctx context.Context, tag string, chunk []byte) error {
 }
 
 // Close releases connections and files. Calls of Write that are under way
-// fail, which loses nothing. It may be called twice.
+// return an error soon, which loses nothing. It may be called twice.
 func (w *Writer) Close() error {
-	if w.closed.Swap(true) {
+	if w.life.Err() != nil {
 		return nil
 	}
+	w.close(errClosed)
 	w.client.close()
 	w.trouble.report("")
 	return w.letters.Close()

@@ -474,6 +474,57 @@ func TestBodiesAndRequestsAreBounded(t *testing.T) {
 	}
 }
 
+// What a proxy refuses as a whole is no document's fault, and neither is what
+// OpenSearch refuses for every document: nothing goes to the dead letters but
+// the few that it took to find out.
+func TestRefusingEverythingHolds(t *testing.T) {
+	for name, c := range map[string]struct {
+		answer  string
+		letters int
+	}{
+		"proxy":      {"<html>400 The plain HTTP request was sent to HTTPS port</html>", 0},
+		"OpenSearch": {`{"error":{"type":"parse_exception","reason":"request body is required"},"status":400}`, maxAlone},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, &cluster{request: func(*http.Request, []byte, []sent) (int, string) { return 400, c.answer }})
+				chunk, l, _ := r.chunkOf(1000, one("log"))
+				if err := r.Write(t.Context(), "siem", chunk); err == nil || settled(l) {
+					t.Errorf("err %v, settled %v", err, settled(l))
+				}
+				if n := len(lettersIn(t, r.dir)); n != c.letters {
+					t.Errorf("%d dead letters, want %d", n, c.letters)
+				}
+				if len(r.p.Health()) == 0 {
+					t.Error("health says that all is well")
+				}
+			})
+		})
+	}
+}
+
+// Close ends what is under way, soon and without loss, and may come twice.
+func TestCloseEndsWrites(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, &cluster{request: func(*http.Request, []byte, []sent) (int, string) { return 503, "" }})
+		chunk, l, _ := r.chunkOf(10, one("log"))
+		go func() { time.Sleep(3 * time.Second); r.Close() }()
+		begun := time.Now()
+		if err := r.Write(t.Context(), "siem", chunk); err == nil || time.Since(begun) > 4*time.Second || settled(l) {
+			t.Errorf("err %v after %v", err, time.Since(begun))
+		}
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := r.Write(t.Context(), "siem", chunk); !errors.Is(err, errClosed) {
+			t.Errorf("after Close: %v", err)
+		}
+		if h := r.p.Health(); len(h) != 0 {
+			t.Errorf("a closed output is still in health: %v", h)
+		}
+	})
+}
+
 // A damaged chunk: what can be read is stored, the rest is a dead letter, and
 // the chunk is done.
 func TestDamagedChunk(t *testing.T) {
