@@ -7,6 +7,10 @@ import (
 	"github.com/valyala/fastjson"
 )
 
+var trailSteps = map[string]stepDef{
+	"cloudtrail": {nil, []string{"event.outcome", "user.name", "cloud.instance.id", "related.hosts"}, stepCloudTrail},
+}
+
 // stepCloudTrail gives outcome, user name, instance and hosts, and brings
 // request and response fields into shapes that one index mapping fits: several
 // services use the same name for a text here and an object there.

@@ -2,6 +2,7 @@ package ecs
 
 import (
 	"bytes"
+	"maps"
 
 	"github.com/valyala/fastjson"
 )
@@ -20,11 +21,23 @@ type boundStep struct {
 	run   func(c *Converter, from []*source, slots []int)
 }
 
-// steps are the functions that a type's file may name.
-var steps = map[string]stepDef{
-	"alb":         {[]string{"request"}, []string{"url.full"}, stepURLFull},
+// steps are the functions that a type's file may name, family by family.
+var steps = family(elbSteps, flowSteps, trailSteps, findingSteps, configSteps, dnsSteps, ocsfSteps, serviceSteps, edgeSteps, webSteps, databaseSteps, hostSteps, windowsSteps)
+
+func family(all ...map[string]stepDef) map[string]stepDef {
+	sum := map[string]stepDef{}
+	for _, m := range all {
+		maps.Copy(sum, m)
+	}
+	return sum
+}
+
+var elbSteps = map[string]stepDef{
+	"alb": {[]string{"request"}, []string{"url.full"}, stepURLFull},
+}
+
+var flowSteps = map[string]stepDef{
 	"vpcflowlogs": {[]string{"resource_type"}, []string{"event.action", "event.outcome", "network.iana_number", "network.transport", "network.type", "@log_type"}, stepVPCFlow},
-	"cloudtrail":  {nil, []string{"event.outcome", "user.name", "cloud.instance.id", "related.hosts"}, stepCloudTrail},
 }
 
 func (p *plan) bind(def stepDef) boundStep {

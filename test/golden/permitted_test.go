@@ -19,7 +19,9 @@ type permitted struct {
 }
 
 // table lists every difference that is permitted, each with what is better.
-var table = []permitted{
+var table = slices.Concat(common, findings, network, services, web, databases, hosts)
+
+var common = []permitted{
 	{"*", `.*`, "an object, a list or a truth value that is stored as text is JSON text, not Python text", pythonText},
 	{"*", `.*`, "every text that is indexed is cut to 32,766 bytes, in lists too", cutShort},
 	{"*", `_id|@id|@message`, "a Parquet row is kept as JSON text, not Python text; its content id follows from that", isParquet},

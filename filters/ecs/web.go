@@ -1,0 +1,4 @@
+package ecs
+
+// webSteps are the steps of Apache and nginx.
+var webSteps = map[string]stepDef{}

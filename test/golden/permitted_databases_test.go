@@ -1,0 +1,3 @@
+package golden
+
+var databases = []permitted{}
