@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/fluent-siem/fluent-siem/filters/logtype"
@@ -98,6 +99,9 @@ func facts(t *logtype.Type) [][]string {
 	if len(t.Geo) > 0 {
 		rows = append(rows, []string{"geoip", strings.Join(t.Geo, ", ")})
 	}
+	if indicators := append(slices.Clone(t.IOC.IP), t.IOC.Domain...); len(indicators) > 0 {
+		rows = append(rows, []string{"indicators", strings.Join(indicators, ", ")})
+	}
 	if t.ControlLines != "" {
 		rows = append(rows, []string{"excluded", "lines that match " + t.ControlLines})
 	}
@@ -121,9 +125,20 @@ func format(t *logtype.Type) string {
 		return "JSON, each value is a record"
 	case c.Header:
 		return "lines of columns " + separator + ", named by the first line"
+	case t.Format == logtype.Pattern && t.FirstLine != "":
+		return "text, records begin with a line that matches " + t.FirstLine + headerLines(t)
+	case t.Format == logtype.Pattern:
+		return "text, each line is a record" + headerLines(t)
 	default:
-		return fmt.Sprintf("lines of %d columns %s, at least %d", len(c.Names), separator, c.Required)
+		return fmt.Sprintf("lines of %d columns %s, at least %d", len(c.Names), separator, c.Required) + headerLines(t)
 	}
+}
+
+func headerLines(t *logtype.Type) string {
+	if t.HeaderLines == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", the first %d lines are none", t.HeaderLines)
 }
 
 func indexName(t *logtype.Type) string {
@@ -155,12 +170,16 @@ func indexName(t *logtype.Type) string {
 
 func id(t *logtype.Type) string {
 	place := "a hash of bucket, key, version and the record's number; a second load changes nothing"
+	field := t.ID.Field
+	if t.ID.Suffix != "" {
+		field += " and " + t.ID.Suffix
+	}
 	switch {
 	case t.ID.Field == "":
 		return place
 	case t.ID.Replace:
-		return t.ID.Field + ", a newer version replaces the older; where it is missing, " + place
+		return field + ", a newer version replaces the older; where it is missing, " + place
 	default:
-		return t.ID.Field + "; where it is missing, " + place
+		return field + "; where it is missing, " + place
 	}
 }

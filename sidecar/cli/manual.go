@@ -13,7 +13,7 @@ type manualCommand struct{}
 // Run prints every help text as one Markdown page.
 func (manualCommand) Run(t Terminal, parser *kong.Kong) error {
 	var b strings.Builder
-	b.WriteString("# fluent-siem\n\nMade from the help texts by `make manual`; do not edit.\n")
+	b.WriteString("# fluent-siem\n\nMade from the help texts by `UPDATE=1 go test ./sidecar/cli`; do not edit.\n")
 	commands := [][]string{{}}
 	for _, node := range parser.Model.Children {
 		if !node.Hidden {
