@@ -55,6 +55,7 @@ type buffers struct {
 	ctx   context.Context // ends when the host is not asked any more
 	in    *Input
 	sink  Sink
+	some  chan struct{} // a sign that something waits
 	mu    sync.Mutex
 	byTag map[string]*buffer
 }
@@ -72,7 +73,7 @@ type buffer struct {
 }
 
 func newBuffers(ctx context.Context, in *Input, sink Sink) *buffers {
-	return &buffers{ctx: ctx, in: in, sink: sink, byTag: map[string]*buffer{}}
+	return &buffers{ctx: ctx, in: in, sink: sink, some: make(chan struct{}, 1), byTag: map[string]*buffer{}}
 }
 
 func (bs *buffers) get(tag string) *buffer {
@@ -98,6 +99,10 @@ func (bs *buffers) add(h *hold, b *buffer, c *chunk, size int64) {
 	}
 	if b.n == 0 {
 		b.since = time.Now()
+		select {
+		case bs.some <- struct{}{}:
+		default:
+		}
 	}
 	b.events = append(b.events, c.events...)
 	b.n += c.n
@@ -146,24 +151,46 @@ func (bs *buffers) abandoned(b *buffer) bool {
 }
 
 // tick sends what has waited long enough, until ctx is done; what is left then
-// is dropped, as nobody holds its messages any more.
+// is dropped, as nobody holds its messages any more. When credit runs out,
+// waiting long would only keep others from going on.
 func (bs *buffers) tick(ctx context.Context) {
-	flush := bs.in.timing.flush
-	for sleep(ctx, flush/2) {
-		bs.mu.Lock()
-		all := make([]*buffer, 0, len(bs.byTag))
-		for _, b := range bs.byTag {
-			all = append(all, b)
+	for {
+		select {
+		case <-bs.some:
+		case <-ctx.Done():
+			return
 		}
-		bs.mu.Unlock()
-		for _, b := range all {
-			if !b.mu.TryLock() {
-				continue // it is being sent
+		for left := true; left; {
+			if !sleep(ctx, bs.in.timing.flush/10) {
+				return
 			}
-			if b.n > 0 && time.Since(b.since) >= flush {
-				bs.send(b)
-			}
-			b.mu.Unlock()
+			left = bs.sweep()
 		}
 	}
+}
+
+// sweep sends the buffers whose time has come, and reports whether others wait.
+func (bs *buffers) sweep() (left bool) {
+	long := bs.in.timing.flush
+	if bs.in.credit.Used() > bs.in.credit.Limit()/8*7 {
+		long /= 10
+	}
+	bs.mu.Lock()
+	all := make([]*buffer, 0, len(bs.byTag))
+	for _, b := range bs.byTag {
+		all = append(all, b)
+	}
+	bs.mu.Unlock()
+	for _, b := range all {
+		if !b.mu.TryLock() { // it is being filled or sent
+			left = true
+			continue
+		}
+		if b.n > 0 && time.Since(b.since) >= long {
+			bs.send(b)
+		}
+		left = left || b.n > 0
+		b.mu.Unlock()
+	}
+	return left
 }

@@ -30,6 +30,7 @@ type body struct {
 	tries  int                // in a row without a byte
 	t      *timing
 	resume func() // counts
+	slower func() // S3 asks for fewer requests
 }
 
 // unknownSize is the size of an object whose service does not tell it.
@@ -37,8 +38,9 @@ const unknownSize = 1 << 62
 
 // open asks for the object, so that what is wrong with it shows before the
 // first read.
-func (in *Input) open(ctx context.Context, c *clients, o announced) (*body, error) {
-	b := &body{ctx: ctx, client: c.bucket(o.bucket, o.region), size: -1, t: &in.timing, resume: in.metrics.resumed.Inc}
+func (r *run) open(ctx context.Context, o announced) (*body, error) {
+	in := r.in
+	b := &body{ctx: ctx, client: r.clients.bucket(o.bucket, o.region), size: -1, t: &in.timing, resume: in.metrics.resumed.Inc, slower: r.gate.slower}
 	b.in = s3.GetObjectInput{Bucket: aws.String(o.bucket), Key: aws.String(o.key)}
 	if o.version != "" {
 		b.in.VersionId = aws.String(o.version)
@@ -99,6 +101,9 @@ func (b *body) again(err error) error {
 		return context.Cause(b.ctx)
 	}
 	f := classify(err)
+	if throttled(err) {
+		b.slower()
+	}
 	if f.class != transient || b.tries >= b.t.tries {
 		return f
 	}

@@ -16,6 +16,7 @@ type gate struct {
 
 	paused  bool
 	active  int   // messages that are being read
+	closing int   // messages that are done and not deleted yet
 	bytes   int64 // of the objects that are being read, as announced
 	limit   int   // of active
 	wanted  bool  // a receiver was held up by the limit
@@ -24,11 +25,12 @@ type gate struct {
 }
 
 const (
-	gateStart  = 4
-	gateLeast  = 2
-	gateWindow = 512 << 20              // announced bytes being read; one object may be larger
-	gateTick   = 250 * time.Millisecond // between two adaptations
-	gateLook   = 10 * time.Millisecond  // how soon free credit is noticed
+	gateStart   = 4
+	gateLeast   = 2
+	gateWindow  = 512 << 20              // announced bytes being read; one object may be larger
+	gateClosing = 1000                   // messages that wait for their delete: when none works, none is received
+	gateTick    = 250 * time.Millisecond // between two adaptations
+	gateLook    = 10 * time.Millisecond  // how soon free credit is noticed
 )
 
 func newGate(in *Input) *gate {
@@ -42,7 +44,7 @@ func (g *gate) wait(ctx context.Context) (int, error) {
 		wake := g.wake
 		free := g.limit - g.active
 		switch {
-		case g.paused || g.bytes >= gateWindow:
+		case g.paused || g.bytes >= gateWindow || g.closing >= gateClosing:
 		case free <= 0:
 			g.wanted = true
 		case g.in.credit.Used() < g.in.credit.Limit()/4*3:
@@ -69,6 +71,10 @@ func (g *gate) leave() { g.change(func() { g.active-- }) }
 // begin and end enclose the reading of one object of n bytes.
 func (g *gate) begin(n int64) { g.change(func() { g.bytes += n }) }
 func (g *gate) end(n int64)   { g.change(func() { g.bytes -= n }) }
+
+// close and closed enclose the delete of one message.
+func (g *gate) close()  { g.change(func() { g.closing++ }) }
+func (g *gate) closed() { g.change(func() { g.closing-- }) }
 
 func (g *gate) pause(p bool) { g.change(func() { g.paused = p }) }
 

@@ -158,10 +158,11 @@ func (q *queue) delete(ctx context.Context, group []*hold) {
 	}
 }
 
-// done ends a hold with its result.
+// done ends a hold that was to be deleted, with its result.
 func (q *queue) done(h *hold, result string) {
-	q.forget(h)
 	q.run.in.metrics.messages.WithLabelValues(q.name, result).Inc()
+	q.forget(h)
+	q.run.gate.closed()
 }
 
 // giveBack makes messages visible again, in tens, until ctx is done. It tries

@@ -65,7 +65,7 @@ func TestNotifications(t *testing.T) {
 func TestUnknownNotifications(t *testing.T) {
 	for name, body := range map[string]string{
 		"text": "hello", "empty": "", "number": "1", "null": "null", "object": "{}", "no records": `{"Records":[]}`,
-		"one of two": `{"Records":[` + fmt.Sprintf(s3Record, "x") + `,{"eventSource":"aws:ses"}]}`,
+		"one of two":  `{"Records":[` + fmt.Sprintf(s3Record, "x") + `,{"eventSource":"aws:ses"}]}`,
 		"other event": `{"detail-type":"EC2 Instance State-change Notification","source":"aws.ec2","detail":{"state":"running"}}`,
 		"SNS of text": `{"Type":"Notification","Message":"hello"}`, "no key": `{"Records":[{"s3":{"bucket":{"name":"b"},"object":{}}}]}`,
 		"too deep": strings.Repeat(`{"Records":[{"body":`, 9) + `{}` + strings.Repeat(`}]}`, 9),

@@ -2,14 +2,16 @@ package s3sqs
 
 import (
 	"bytes"
-	"compress/gzip"
 	"context"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/klauspost/compress/gzip"
 
 	"github.com/fluent-siem/fluent-siem/internal/event"
 	"github.com/fluent-siem/fluent-siem/internal/lease"
@@ -91,12 +93,28 @@ func (r *rig) start(change ...func(*timing)) {
 }
 
 func (r *rig) stop() {
+	r.t.Helper()
 	r.cancel()
 	select {
 	case <-r.done:
 	case <-time.After(20 * time.Second):
 		r.t.Error("Run does not return")
+		return
 	}
+	r.until("end of all goroutines", func() bool { return running() == "" })
+}
+
+// running returns a goroutine of a run, "" when there is none.
+func running() string {
+	b := make([]byte, 1<<20)
+	for g := range strings.SplitSeq(string(b[:runtime.Stack(b, true)]), "\n\n") {
+		for _, of := range []string{"s3sqs.(*queue)", "s3sqs.(*run)", "s3sqs.(*gate)", "s3sqs.(*buffers)"} {
+			if strings.Contains(g, of) {
+				return g
+			}
+		}
+	}
+	return ""
 }
 
 func (r *rig) put(key string, body string) {
@@ -119,7 +137,19 @@ func (r *rig) until(what string, f func() bool) {
 func (r *rig) untilEmpty() {
 	r.t.Helper()
 	r.until("empty queue", func() bool { return r.queue.Stats().Empty() })
+	r.until("start", func() bool { return r.queue.Stats().Received > 0 })
 	r.until("returned credit", func() bool { return r.in.credit.Used() == 0 })
+	r.until("end of all messages", func() bool {
+		r.in.mu.Lock()
+		g := r.in.gate
+		r.in.mu.Unlock()
+		if g == nil {
+			return true // stopped
+		}
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		return g.active == 0 && g.closing == 0
+	})
 	r.until("settled leases", func() bool { return len(r.p.Leases.Leases()) == 0 })
 }
 
@@ -166,7 +196,6 @@ type fakeHost struct {
 	held  []event.Origin // without a verdict
 	lines map[string]int // "tag record": how often it came
 	tags  map[string]int
-	peak  int64 // most bytes without a verdict
 	hook  func()
 }
 
@@ -301,7 +330,7 @@ func key(name string) string { return fmt.Sprintf(trailKey, name) }
 
 func gz(s string) string {
 	var b bytes.Buffer
-	w := gzip.NewWriter(&b)
+	w, _ := gzip.NewWriterLevel(&b, gzip.BestSpeed) // the level is one there is
 	w.Write([]byte(s))
 	w.Close()
 	return b.String()

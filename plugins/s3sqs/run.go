@@ -2,6 +2,7 @@ package s3sqs
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"sync"
@@ -27,6 +28,10 @@ type run struct {
 	returning sync.WaitGroup // messages on their way back
 	closing   sync.WaitGroup // batches of deletes and returns
 }
+
+// ErrNoVerdicts is the cause with which a host ends Run's context when its
+// outputs have ended already: waiting for verdicts would be in vain.
+var ErrNoVerdicts = errors.New("the outputs have ended")
 
 // Run receives, reads and hands over until ctx is done. Then it waits
 // drain_timeout for verdicts, gives everything else back, and returns nil. It
@@ -75,7 +80,7 @@ func (in *Input) Run(ctx context.Context, sink Sink) error {
 	}
 	in.log.Info("s3_sqs runs", "queues", len(r.queues), "acknowledge", in.cfg.Acknowledge, "memory_limit", in.cfg.MemoryLimit.String())
 	<-ctx.Done()
-	r.drain()
+	r.drain(ctx)
 	release()
 	keeping.Wait()
 	r.closing.Wait()
@@ -118,13 +123,17 @@ func (in *Input) start(ctx context.Context) (*clients, error) {
 
 // drain ends a run: what is still being read goes back at once, what only lacks
 // verdicts gets drain_timeout, and the rest goes back then.
-func (r *run) drain() {
+func (r *run) drain(ctx context.Context) {
 	began := time.Now()
 	r.receiving.Wait()
 	read, waited := r.giveBackAll(reading), 0
 	settled := make(chan struct{})
 	go func() { r.handling.Wait(); close(settled) }()
-	end := time.NewTimer(r.in.cfg.DrainTimeout)
+	patience := r.in.cfg.DrainTimeout
+	if errors.Is(context.Cause(ctx), ErrNoVerdicts) {
+		patience = 0
+	}
+	end := time.NewTimer(patience)
 	defer end.Stop()
 	select {
 	case <-settled:

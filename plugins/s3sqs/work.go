@@ -47,6 +47,7 @@ func (q *queue) handle(h *hold, body []byte) {
 	if err == nil {
 		h.phase.Store(closing)
 		q.settle(h, n)
+		q.run.gate.close()
 		q.deletes <- h
 		return
 	}
@@ -235,9 +236,6 @@ func (q *queue) object(h *hold, a announced) error {
 		return c
 	}
 	f := classify(err)
-	if throttled(err) {
-		q.run.gate.slower()
-	}
 	in.metrics.objects.WithLabelValues(src.LogType, string(f.class)).Inc()
 	text := fmt.Sprintf("the object cannot be read (%s): %v", f.class, f.err)
 	switch f.class {
@@ -280,7 +278,7 @@ func (q *queue) pass(h *hold, src lease.Source, log *slog.Logger, outcome, why, 
 func (q *queue) read(h *hold, a announced, src lease.Source, f split.Framing, log *slog.Logger) error {
 	in := q.run.in
 	began := time.Now()
-	content, err := in.open(h.ctx, q.run.clients, a)
+	content, err := q.run.open(h.ctx, a)
 	if err != nil {
 		return q.missing(h, src, log, err)
 	}

@@ -34,6 +34,7 @@ var magics = []magic{
 
 var (
 	gzips   = sync.Pool{New: func() any { return new(gzip.Reader) }}
+	zstds   sync.Pool // of *zstd.Decoder without goroutines
 	readers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, 64<<10) }}
 )
 
@@ -47,11 +48,21 @@ func openGzip(br *bufio.Reader) (io.Reader, func(), error) {
 
 // openZstd bounds the window, which is memory, at four times what the format recommends.
 func openZstd(br *bufio.Reader) (io.Reader, func(), error) {
-	z, err := zstd.NewReader(br, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(32<<20))
-	if err != nil {
+	z, ok := zstds.Get().(*zstd.Decoder)
+	if !ok {
+		var err error
+		if z, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(32<<20)); err != nil {
+			return nil, nil, err
+		}
+	}
+	if err := z.Reset(br); err != nil {
 		return nil, nil, err
 	}
-	return z, z.Close, nil
+	return z, func() {
+		if z.Reset(nil) == nil {
+			zstds.Put(z)
+		}
+	}, nil
 }
 
 // openBzip2 checks the block size and the first block's own magic too: "BZh" alone may be text.

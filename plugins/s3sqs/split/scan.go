@@ -63,26 +63,11 @@ func lastByte(b []byte) byte {
 // run scans b, whose first i bytes it has seen, and returns how far it came:
 // behind the value's end when done, to the next value's begin when broken.
 func (s *scan) run(b []byte, i int) (int, state) {
-	const (
-		ones  = 0x0101010101010101
-		highs = 0x8080808080808080
-	)
 	mode, depth, kinds := s.mode, s.depth, s.kinds
 	for i < len(b) {
 		switch mode {
 		case inString:
-			// Eight bytes at a time, up to a quote, a backslash or a control character.
-			for len(b)-i >= 8 {
-				x := binary.LittleEndian.Uint64(b[i:])
-				quote, slash := x^(ones*'"'), x^(ones*'\\')
-				hit := ((quote-ones)&^quote | (slash-ones)&^slash | (x-ones*' ')&^x) & highs
-				if hit != 0 {
-					i += bits.TrailingZeros64(hit) / 8
-					break
-				}
-				i += 8
-			}
-			if i == len(b) {
+			if i = special(b, i); i == len(b) {
 				break
 			}
 			switch c := b[i]; c {
@@ -106,34 +91,14 @@ func (s *scan) run(b []byte, i int) (int, state) {
 			}
 			mode = inString
 		case inside:
-			for i < len(b) && !significant[b[i]] {
-				i++
+			if i, mode, depth, kinds = structure(b, i, depth, kinds); mode == atStart {
+				return i, done
 			}
-			if i == len(b) {
-				break
-			}
-			switch b[i] {
-			case '"':
-				mode = inString
-			case '{':
-				depth++
-				kinds = kinds<<1 | 1
-			case '[':
-				depth++
-				kinds <<= 1
-			case '}', ']':
-				depth--
-				kinds >>= 1
-				if depth == 0 {
-					return i + 1, done
-				}
-			case '\n':
-				mode = newLine
-				if c := lastByte(b[:i]); c != 0 {
+			if mode == newLine {
+				if c := lastByte(b[:i-1]); c != 0 {
 					s.last = c
 				}
 			}
-			i++
 		case newLine:
 			switch c := b[i]; {
 			case c == ' ' || c == '\t' || c == '\r' || c == '\n':
@@ -166,4 +131,60 @@ func (s *scan) run(b []byte, i int) (int, state) {
 	}
 	s.mode, s.depth, s.kinds = mode, depth, kinds
 	return i, more
+}
+
+// structure scans from outside a string on, through whole strings, until b ends
+// (inside, or inString), a string needs a closer look (inString), behind a line
+// feed (newLine), or behind the value's end (atStart).
+func structure(b []byte, i, depth int, kinds uint64) (int, mode, int, uint64) {
+	for i < len(b) {
+		c := b[i]
+		i++
+		if !significant[c] {
+			continue
+		}
+		switch c {
+		case '"':
+			if i = special(b, i); i == len(b) || b[i] != '"' {
+				return i, inString, depth, kinds
+			}
+			i++
+		case '{':
+			depth++
+			kinds = kinds<<1 | 1
+		case '[':
+			depth++
+			kinds <<= 1
+		case '}', ']':
+			depth--
+			kinds >>= 1
+			if depth == 0 {
+				return i, atStart, depth, kinds
+			}
+		case '\n':
+			return i, newLine, depth, kinds
+		}
+	}
+	return i, inside, depth, kinds
+}
+
+// special returns where the first quote, backslash or control character is, or
+// len(b). It looks at eight bytes at a time.
+func special(b []byte, i int) int {
+	const (
+		ones  = 0x0101010101010101
+		highs = 0x8080808080808080
+	)
+	for len(b)-i >= 8 {
+		x := binary.LittleEndian.Uint64(b[i:])
+		quote, slash := x^(ones*'"'), x^(ones*'\\')
+		if hit := ((quote-ones)&^quote | (slash-ones)&^slash | (x-ones*' ')&^x) & highs; hit != 0 {
+			return i + bits.TrailingZeros64(hit)/8
+		}
+		i += 8
+	}
+	for i < len(b) && b[i] != '"' && b[i] != '\\' && b[i] >= ' ' {
+		i++
+	}
+	return i
 }

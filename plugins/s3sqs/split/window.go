@@ -48,7 +48,8 @@ func (w *window) fill() bool {
 		w.start = 0
 	}
 	if w.end == len(w.buf) {
-		grown := make([]byte, 2*len(w.buf))
+		// What is kept is never longer than a record that is one byte too long.
+		grown := make([]byte, max(min(2*len(w.buf), int(w.s.lim.Record)+windowSize), len(w.buf)+4096))
 		copy(grown, w.buf[:w.end])
 		w.buf = grown
 	}
