@@ -78,6 +78,7 @@ func siem_filter_exit(n C.uintptr_t) {
 	guard("exit of ecs", 0, func() int {
 		if f, ok := filters.remove(uintptr(n)); ok {
 			f.stage.Close()
+			engine.end()
 		}
 		return 0
 	})

@@ -50,7 +50,7 @@ type input struct {
 
 	begin  sync.Once // the stage runs from the first collect on
 	ctx    context.Context
-	cancel context.CancelFunc
+	cancel context.CancelCauseFunc
 	done   chan struct{} // the stage's Run is over
 
 	mu     sync.Mutex
@@ -71,7 +71,7 @@ type handover struct {
 
 func newInput(name string, open func() (stage, error), h host) *input {
 	i := &input{name: name, open: open, host: h, pace: newPace(), done: make(chan struct{}), handovers: make(chan handover)}
-	i.ctx, i.cancel = context.WithCancel(context.Background())
+	i.ctx, i.cancel = context.WithCancelCause(context.Background())
 	return i
 }
 
@@ -187,7 +187,7 @@ func (i *input) resume() {
 
 // exit stops the stage and waits a bounded time for it.
 func (i *input) exit() {
-	i.cancel()
+	i.cancel(s3sqs.ErrNoVerdicts)        // the host ends its outputs before its inputs
 	i.begin.Do(func() { close(i.done) }) // it never ran
 	select {
 	case <-i.done:

@@ -105,6 +105,7 @@ func (o *output) flush(tag string, chunk []byte) int {
 		}
 		ctx, cancel := context.WithTimeout(o.ctx, within)
 		defer cancel()
+		defer context.AfterFunc(engine.running(), cancel)()
 		err = guard("flush of "+o.name, errBug, func() error { return w.Write(ctx, tag, chunk) })
 	}
 	if err == nil {

@@ -72,6 +72,7 @@ func preRegister(hotReloading bool) {
 // beginInit is the start of every instance's init.
 func beginInit() {
 	reloading.Store(false)
+	engine.begin()
 	keepFaultHandlers()
 }
 
