@@ -7,13 +7,13 @@
 GO ?= go
 
 .PHONY: build demo test bench lint clean
-build: build/fluent-siem
+build: plugins test-host build/fluent-siem
 
 include plugins/fluentbit/build.mk
 
 .PHONY: build/fluent-siem # go build knows best what has changed
 build/fluent-siem:
-	$(GO) build -trimpath -o $@ ./sidecar
+	$(GO) build -trimpath -ldflags "-s -w" -o $@ ./sidecar
 
 demo: build
 	@$(GO) run ./test/demo

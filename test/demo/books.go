@@ -65,7 +65,7 @@ func (b *books) watch(ctx context.Context, p *rig.Process, q *awsemu.Queue, show
 		judged := 0.0
 		for _, r := range b.rows {
 			of := func(verdict string) float64 {
-				return m.Sum("siem_records_judged_total", `log_type="`+r.name+`"`, `verdict="`+verdict+`"`)
+				return m.Sum("siem_input_verdicts_total", `log_type="`+r.name+`"`, `verdict="`+verdict+`"`)
 			}
 			r.stored, r.excluded, r.dead = of("stored")+of("duplicate"), of("excluded"), of("dead-lettered")+of("unreadable")
 			judged += r.judged()

@@ -3,6 +3,7 @@ package e2e
 import (
 	"encoding/json"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -54,6 +55,8 @@ func TestSamplesBecomeDocuments(t *testing.T) {
 		a.put(corpus.VPCFlow.Object(0, 1))
 		p := a.start(h)
 		a.drained(p, time.Minute)
+		m, err := p.Metrics(t.Context())
+		a.must(err)
 		a.stop(p, 15*time.Second)
 		got, enriched := 0, 0
 		a.must(a.cluster.Each(t.Context(), a.bucket, func(d rig.Document) {
@@ -71,8 +74,21 @@ func TestSamplesBecomeDocuments(t *testing.T) {
 				enriched++
 			}
 		}))
-		if got != records+1 || enriched != 1 {
-			t.Errorf("%d documents of %d records, %d enriched of 1", got, records+1, enriched)
+		// Without an index template, the first document decides what a field is: real CloudTrail then
+		// has a tag that is a truth value once and a text once.
+		letters := a.deadLetters()
+		for _, l := range letters {
+			if !strings.Contains(l, "cannot be changed from type") {
+				t.Errorf("a dead letter for another reason: %s", l)
+			}
+		}
+		if got+len(letters) != records+1 || len(letters) > 2 || enriched != 1 {
+			t.Errorf("%d documents and %d dead letters of %d records, %d enriched of 1; verdicts:", got, len(letters), records+1, enriched)
+			for sample, v := range m {
+				if strings.HasPrefix(sample, "siem_input_verdicts_total") {
+					t.Log(sample, v)
+				}
+			}
 		}
 	})
 }

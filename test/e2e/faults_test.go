@@ -113,8 +113,10 @@ func TestStopsWithinGraceUnderLoad(t *testing.T) {
 			t.Error("it was done already: no load when it is stopped")
 		}
 		// Fluent Bit looks at its clock once a second, and ends a second after its tasks.
-		if took := a.stop(p, (grace+15)*time.Second); took > (grace+3)*time.Second {
-			t.Errorf("SIGTERM took %v with a grace of %d s", took, grace)
+		// What does not make it within grace makes some hosts end with an error; it comes again.
+		took, err := p.Stop((grace + 15) * time.Second)
+		if took > (grace+3)*time.Second {
+			t.Errorf("SIGTERM took %v with a grace of %d s (%v):\n%s", took, grace, err, p.Output())
 		} else {
 			t.Logf("stopped within %v", took)
 		}

@@ -234,3 +234,6 @@ func (p *Process) Settled(ctx context.Context) error {
 		return nil
 	})
 }
+
+// PID is the process's number.
+func (p *Process) PID() int { return p.cmd.Process.Pid }

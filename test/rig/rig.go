@@ -136,16 +136,24 @@ func section(b *strings.Builder, indent string, base, more Settings) {
 // flatten writes what the test host reads of Fluent Bit's configuration, and
 // returns its path.
 func flatten(config string, env []string) (string, error) {
-	file, err := hostconfig.Read(config, func(name string) (string, bool) {
+	lookup := func(name string) (string, bool) {
 		for _, e := range slices.Backward(env) {
 			if value, ok := strings.CutPrefix(e, name+"="); ok {
 				return value, true
 			}
 		}
 		return "", false
-	})
+	}
+	file, err := hostconfig.Read(config, lookup)
 	if err != nil {
 		return "", err
+	}
+	if p, ok := file.Service.Lookup("plugins_file"); ok {
+		more, err := hostconfig.Read(p.Value, lookup)
+		if err != nil {
+			return "", err
+		}
+		file.Plugins = append(file.Plugins, more.Plugins...)
 	}
 	sections := []hostconfig.Section{file.Service}
 	for _, p := range file.Plugins {

@@ -21,6 +21,7 @@ package awsemu
 
 import (
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"strings"
@@ -78,7 +79,7 @@ func Start(cfg Config) (*Server, error) {
 	s.store = &store{Backend: s3mem.New(), repeated: map[[2]string]*repeated{}}
 	s.store.created = s.announce
 	s.s3 = gofakes3.New(s.store, gofakes3.WithTimeSkewLimit(0)).Server()
-	s.http = &http.Server{Handler: http.HandlerFunc(s.serve)}
+	s.http = &http.Server{Handler: http.HandlerFunc(s.serve), ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
 	go func() {
 		defer close(s.closed)
 		s.http.Serve(l) // ends with ErrServerClosed
