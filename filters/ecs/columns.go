@@ -15,8 +15,12 @@ type layout struct {
 	skip  []bool      // the column is not rendered under its own name
 	cols  []int       // source id → column, -1: this layout has none
 	parts []part
+	merge []merged
 	n     int // columns of a line, without parts
 }
+
+// merged puts columns from … from+n-1 together in column into.
+type merged struct{ from, n, into int }
 
 // part splits column `from`; its fields go to columns into, into+1, ….
 type part struct {
@@ -39,6 +43,17 @@ func (p *plan) layout(names []string) *layout {
 	}
 	for _, name := range names {
 		add(name)
+	}
+	for _, m := range p.t.Columns.Merge {
+		from, ok := index[m.Columns[0]]
+		if !ok {
+			continue
+		}
+		l.merge = append(l.merge, merged{from, len(m.Columns), len(l.keys)})
+		for i := range m.Columns {
+			l.skip[from+i] = true
+		}
+		add(m.Into)
 	}
 	split, _ := splitters(p.t.Columns.Parts) // compile checked them
 	for i, q := range p.t.Columns.Parts {
@@ -81,7 +96,7 @@ func splitColumns(dst [][]byte, line []byte, c *logtype.Columns) [][]byte {
 	if c.Quote != "" {
 		quote = c.Quote[0]
 	}
-	return splitSeparated(dst, line, c.Separator[0], quote)
+	return splitSeparated(dst, line, c.Separator[0], quote, c.Brackets)
 }
 
 func splitWhitespace(dst [][]byte, line []byte) [][]byte {
@@ -103,11 +118,20 @@ func splitWhitespace(dst [][]byte, line []byte) [][]byte {
 
 // splitSeparated cuts at each separator that is not inside quotes. A quote
 // counts only at the start of a column; it ends at the next quote that a
-// separator or the end of the line follows, so quotes inside survive.
-func splitSeparated(dst [][]byte, line []byte, sep, quote byte) [][]byte {
+// separator or the end of the line follows, so quotes inside survive. With
+// brackets, a column that begins with [ ends with ].
+func splitSeparated(dst [][]byte, line []byte, sep, quote byte, brackets bool) [][]byte {
 	for {
-		if quote != 0 && len(line) > 0 && line[0] == quote {
-			end := closing(line, sep, quote)
+		closer := byte(0)
+		switch {
+		case len(line) == 0:
+		case quote != 0 && line[0] == quote:
+			closer = quote
+		case brackets && line[0] == '[':
+			closer = ']'
+		}
+		if closer != 0 {
+			end := closing(line, sep, closer)
 			if end > 0 {
 				dst = append(dst, line[1:end])
 				if end+1 >= len(line) {
@@ -151,6 +175,7 @@ type namedSplitter struct {
 
 var splitterTable = map[string]namedSplitter{
 	"address": {splitAddress, 2, true},
+	"words":   {splitWords, 3, true},
 	"request": {splitRequest, 7, false},
 }
 
@@ -183,6 +208,16 @@ func splitAddress(text []byte, into [][]byte) bool {
 		return false
 	}
 	into[0], into[1] = unbracket(text[:i]), text[i+1:]
+	return true
+}
+
+// splitWords splits three words at the first and the last blank; "-" is none.
+func splitWords(text []byte, into [][]byte) bool {
+	i, j := bytes.IndexByte(text, ' '), bytes.LastIndexByte(text, ' ')
+	if i < 0 || i == j {
+		return len(text) == 1 && text[0] == '-'
+	}
+	into[0], into[1], into[2] = text[:i], text[i+1:j], text[j+1:]
 	return true
 }
 

@@ -71,12 +71,12 @@ func TestSplitters(t *testing.T) {
 func FuzzColumns(f *testing.F) {
 	f.Add([]byte(`a "b c" d`))
 	f.Fuzz(func(t *testing.T, line []byte) {
-		got := splitSeparated(nil, line, ' ', 0)
+		got := splitSeparated(nil, line, ' ', 0, false)
 		if back := bytes.Join(got, []byte(" ")); !bytes.Equal(back, line) {
 			t.Errorf("%q came apart as %q", line, got)
 		}
 		n := 0
-		for _, c := range splitSeparated(nil, line, ' ', '"') {
+		for _, c := range splitSeparated(nil, line, ' ', '"', false) {
 			n += len(c)
 		}
 		if n > len(line) {

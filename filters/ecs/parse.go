@@ -130,6 +130,16 @@ func (c *Converter) useLayout(l *layout) {
 	for len(c.cols) < len(l.keys) {
 		c.cols = append(c.cols, nil)
 	}
+	for _, m := range l.merge {
+		start := len(c.scratch)
+		for i, col := range c.cols[m.from : m.from+m.n] {
+			if i > 0 && len(col) > 0 {
+				c.scratch = append(c.scratch, ' ')
+			}
+			c.scratch = append(c.scratch, col...)
+		}
+		c.cols[m.into] = c.scratch[start:len(c.scratch):len(c.scratch)]
+	}
 	for i := range l.parts {
 		q := &l.parts[i]
 		if q.split(c.cols[q.from], c.cols[q.into:q.into+q.n]) && q.replaces {

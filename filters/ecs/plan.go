@@ -56,7 +56,7 @@ type plan struct {
 	index   indexRule
 	fixed   *layout // columns without a header, groups of a pattern
 	client  *clientRule
-	own     func(*Converter) bool
+	own     func(*Converter) bool // the record tells of this loader's own activity
 	std     standard
 }
 
@@ -196,8 +196,12 @@ func compile(t *logtype.Type) (*plan, error) {
 		bad.Add("index", "%v", err)
 	}
 	if t.OwnLogs != "" {
-		if p.own = ownLogs[t.OwnLogs]; p.own == nil {
+		rule, ok := ownLogs[t.OwnLogs]
+		if !ok {
 			bad.Add("own_logs", "%q; there are %s", t.OwnLogs, strings.Join(sortedKeys(ownLogs), ", "))
+		} else {
+			from := p.bind(stepDef{from: rule.from}).from
+			p.own = func(c *Converter) bool { return rule.own(c, from) }
 		}
 	}
 	if t.Format == logtype.ColumnF {

@@ -125,14 +125,25 @@ type Columns struct {
 	Separator string `yaml:"separator"`
 	// Quote, if given, encloses columns that contain the separator.
 	Quote string `yaml:"quote"`
+	// Brackets says that a column may be enclosed in [ and ] too.
+	Brackets bool `yaml:"brackets"`
 	// Names are the columns' names, without a header. An empty name is a column
 	// that is not kept.
 	Names []string `yaml:"names"`
 	// Required is how many columns a line must have to be a record. Columns
 	// beyond are absent where a line is shorter. Default 2.
 	Required int `yaml:"required"`
+	// Merge puts neighbouring columns together, such as a date and a time.
+	Merge []Merge `yaml:"merge"`
 	// Parts split a column further.
 	Parts []Part `yaml:"parts"`
+}
+
+// Merge makes one field of neighbouring columns, with a blank between; the
+// columns themselves are not kept.
+type Merge struct {
+	Columns []string `yaml:"columns"`
+	Into    string   `yaml:"into"`
 }
 
 // Part splits one column into several fields.
@@ -325,6 +336,15 @@ func (t *Type) checkColumns(bad *settings.Problems) {
 	}
 	if !c.Header && len(c.Names) == 0 {
 		bad.Add("columns.names", "is empty; name the columns, or say header: true")
+	}
+	for _, m := range c.Merge {
+		at := -1
+		if len(m.Columns) > 0 {
+			at = slices.Index(c.Names, m.Columns[0])
+		}
+		if m.Into == "" || at < 0 || len(c.Names) < at+len(m.Columns) || !slices.Equal(c.Names[at:at+len(m.Columns)], m.Columns) {
+			bad.Add("columns.merge", "%v are not neighbours among the names, or have no field to go into", m.Columns)
+		}
 	}
 	for _, p := range c.Parts {
 		if !c.Header && !slices.Contains(c.Names, p.Column) {

@@ -1,3 +1,5 @@
 package golden
 
-var network = []permitted{}
+var network = []permitted{
+	{"s3accesslog", `ACLRequired|SourceRegion`, "columns that the service added later are kept", absent},
+}
