@@ -100,7 +100,9 @@ func (in *Input) loadTypes() {
 		text := fmt.Sprintf("the log types in %s are not used: %v; the last good set stays", dir, err)
 		in.log.Error(text)
 		in.p.SetHealth("s3_sqs log types", text)
+		return
 	}
+	in.p.SetHealth("s3_sqs log types", "")
 }
 
 // start makes the clients, however long it takes.
@@ -125,7 +127,7 @@ func (in *Input) start(ctx context.Context) (*clients, error) {
 // verdicts gets drain_timeout, and the rest goes back then.
 func (r *run) drain(ctx context.Context) {
 	began := time.Now()
-	r.receiving.Wait()
+	r.receiving.Wait() // what a cancelled long poll was about to bring is visible again after its timeout
 	read, waited := r.giveBackAll(reading), 0
 	settled := make(chan struct{})
 	go func() { r.handling.Wait(); close(settled) }()

@@ -1,0 +1,202 @@
+package s3sqs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/fluent-siem/fluent-siem/internal/lease"
+)
+
+// handle is the life of a message: read what it names, wait for the verdicts,
+// and delete it or give it back.
+func (q *queue) handle(h *hold, body []byte) {
+	in := q.run.in
+	n, err := parseNotification(body)
+	if err != nil {
+		q.run.gate.leave()
+		delay := in.timing.backoff(h.attempt)
+		in.metrics.messages.WithLabelValues(q.name, "unknown").Inc()
+		if in.lines.allow("unknown message") {
+			q.log.Warn("a message is not understood; it was not deleted: it is visible again soon, and the queue's redrive policy decides how often; send only notifications of objects to this queue",
+				"message", h.id, "received", h.attempt, "error", err, "begins", fmt.Sprintf("%.200q", body))
+		}
+		q.back(h, delay)
+		return
+	}
+	credit := in.credit
+	if in.cfg.Acknowledge == acknowledgeQueued {
+		credit = lease.NewCredit(1) // records take nothing from it: size 0
+	}
+	h.lease = in.p.Leases.Open(credit)
+	for _, o := range n.objects {
+		if err = q.object(h, o); err != nil {
+			break
+		}
+	}
+	h.lease.Seal()
+	q.run.gate.leave()
+	if err == nil {
+		h.phase.Store(waiting)
+		err = q.await(h)
+	}
+	if err == nil {
+		h.phase.Store(closing)
+		q.settle(h, n)
+		q.run.gate.close()
+		q.deletes <- h
+		return
+	}
+	q.fail(h, err)
+}
+
+// await waits until a message may be deleted.
+func (q *queue) await(h *hold) error {
+	in := q.run.in
+	if in.cfg.Acknowledge == acknowledgeQueued {
+		for h.unappended.Load() > 0 {
+			select {
+			case <-h.appended:
+			case <-h.ctx.Done():
+				return context.Cause(h.ctx)
+			}
+		}
+		q.run.closing.Go(func() { q.retain(h.lease) })
+		return context.Cause(h.ctx)
+	}
+	began := time.Now()
+	for {
+		last := h.lease.LastSign()
+		if last.Before(began) {
+			last = began
+		}
+		timer := time.NewTimer(time.Until(last.Add(in.cfg.LeaseTimeout)))
+		select {
+		case <-h.lease.Settled():
+			timer.Stop()
+			return nil
+		case <-h.ctx.Done():
+			timer.Stop()
+			return context.Cause(h.ctx)
+		case <-timer.C:
+			if h.lease.LastSign().After(last) {
+				continue
+			}
+			return q.overdue(h)
+		}
+	}
+}
+
+// retain keeps the books of a lease whose message is deleted open for lookups,
+// until they balance or nothing comes any more.
+func (q *queue) retain(l *lease.Lease) {
+	for {
+		timer := time.NewTimer(time.Until(l.LastSign().Add(q.run.in.cfg.LeaseTimeout)))
+		select {
+		case <-l.Settled():
+			timer.Stop()
+			return
+		case <-timer.C:
+			if time.Since(l.LastSign()) < q.run.in.cfg.LeaseTimeout {
+				continue
+			}
+		case <-q.run.holding.Done():
+			timer.Stop()
+		}
+		l.GiveBack(nil)
+		return
+	}
+}
+
+// overdueError says which verdicts a lease waited for in vain.
+type overdueError struct {
+	read, judged uint64
+	timeout      time.Duration
+}
+
+func (e *overdueError) Error() string {
+	if e.judged == 0 {
+		return fmt.Sprintf("no verdict for any of %d records within %v: neither filter ecs nor output opensearch_bulk has given one; put both into the pipeline and let match fit the tag, "+
+			"or set acknowledge queued when the records go elsewhere", e.read, e.timeout)
+	}
+	return fmt.Sprintf("no verdict for %d of %d records for %v: the output has not given them; Fluent Bit has probably dropped them, set retry_limit no_limits on opensearch_bulk and look for errors of the output",
+		e.read-e.judged, e.read, e.timeout)
+}
+
+func (q *queue) overdue(h *hold) error {
+	e := &overdueError{timeout: q.run.in.cfg.LeaseTimeout}
+	for _, o := range h.lease.Objects() {
+		t := o.Totals()
+		e.read += t.Read
+		e.judged += t.Judged()
+	}
+	return e
+}
+
+// fail ends a hold whose message cannot be deleted.
+func (q *queue) fail(h *hold, err error) {
+	in := q.run.in
+	h.lease.GiveBack(err)
+	result, delay := "given_back", time.Duration(0)
+	var f *fault
+	var late *overdueError
+	var host *unsent
+	switch {
+	case errors.Is(err, errStopping):
+		result = "stopped"
+	case errors.Is(err, errLost):
+		result = "lost"
+		in.metrics.messages.WithLabelValues(q.name, result).Inc()
+		q.log.Warn("the hold on a message is lost; it is read again by whoever receives it, and what was loaded is recognised by its ids", "message", h.id, "cause", err)
+		q.forget(h)
+		return
+	case errors.Is(err, errCeiling):
+		result = "handed_over"
+		q.log.Warn("a message has been held for almost twelve hours; it is handed over to the next receipt before SQS takes it away, and what was loaded is recognised by its ids; "+
+			"if this repeats, the pipeline is too slow for its objects", "message", h.id)
+	case errors.As(err, &late):
+		result = "overdue"
+		q.log.Warn("a message is given back: "+late.Error(), "message", h.id)
+	case errors.As(err, &host):
+		q.log.Warn("a message is given back because "+host.Error()+"; nothing is lost, it is delivered again", "message", h.id)
+		delay = time.Second
+	case errors.As(err, &f):
+		delay = in.timing.backoff(h.attempt)
+		if f.class == changed {
+			delay = 0
+		}
+	default:
+		delay = in.timing.backoff(h.attempt)
+		q.log.Error("a message is given back; nothing is lost, it is delivered again", "message", h.id, "error", err)
+	}
+	in.metrics.messages.WithLabelValues(q.name, result).Inc()
+	q.back(h, delay)
+}
+
+// back makes a message visible after delay.
+func (q *queue) back(h *hold, delay time.Duration) {
+	q.run.returning.Add(1)
+	receipt := h.handle()
+	q.forget(h)
+	q.backs <- giveBack{h.id, receipt, delay}
+}
+
+// settle notes the books of a message that is done.
+func (q *queue) settle(h *hold, n notification) {
+	in := q.run.in
+	if len(n.objects) == 0 {
+		q.log.Debug("a message names no new object; it is acknowledged", "message", h.id, "shape", n.shape)
+	}
+	for _, o := range h.lease.Objects() {
+		t := o.Totals()
+		for _, v := range lease.Outcomes() {
+			if c := t.Of(v); c > 0 {
+				in.metrics.verdicts.WithLabelValues(o.Source.LogType, v.String()).Add(float64(c))
+			}
+		}
+		if !o.Source.EventTime.IsZero() && o.Source.LogType != "" {
+			in.metrics.lag.WithLabelValues(o.Source.LogType).Observe(time.Since(o.Source.EventTime).Seconds())
+		}
+	}
+}

@@ -1,0 +1,325 @@
+package split
+
+import (
+	"bytes"
+	"encoding/base64"
+	"fmt"
+	"io"
+
+	"github.com/klauspost/compress/gzip"
+)
+
+const (
+	// maxNesting is how many envelopes may be one in the other; what is deeper is
+	// a record as it stands.
+	maxNesting = 6
+	// envelopeFactor is how many times longer than a record an envelope may be.
+	envelopeFactor = 4
+)
+
+// envelope gathers what envelopes say, each text as it is written in JSON. The
+// inner ones override the outer ones, key by key.
+type envelope struct {
+	account, region, group, stream, id, time []byte
+	container                                []byte // an object
+	known                                    bool   // there is one, though it may say nothing
+}
+
+// append writes the envelope as [Record].Envelope has it.
+func (e *envelope) append(dst []byte) []byte {
+	dst = append(dst, '{')
+	for _, m := range [...]struct {
+		key   string
+		value []byte
+	}{
+		{`"account":`, e.account},
+		{`"region":`, e.region},
+		{`"log_group":`, e.group},
+		{`"log_stream":`, e.stream},
+		{`"id":`, e.id},
+		{`"time":`, e.time},
+		{`"container":`, e.container},
+	} {
+		if len(m.value) == 0 {
+			continue
+		}
+		dst = append(dst, m.key...)
+		if c := m.value[0]; c == '"' || c == '{' {
+			dst = append(append(dst, m.value...), ',')
+		} else { // a number
+			dst = append(append(append(dst, '"'), m.value...), '"', ',')
+		}
+	}
+	if n := len(dst) - 1; dst[n] == ',' {
+		dst[n] = '}'
+		return dst
+	}
+	return append(dst, '}')
+}
+
+// set takes a text or number, unless it is empty.
+func set(field *[]byte, value []byte) {
+	if len(value) == 0 || len(value) == 2 && value[0] == '"' || bytes.IndexByte([]byte("{[ntf"), value[0]) >= 0 {
+		return
+	}
+	*field = value
+}
+
+// unwrap hands out the records in an envelope.
+func (s *splitter) unwrap(b []byte, kind wrapping) error {
+	outer := s.env
+	s.depth++
+	s.env.known = true
+	err := s.open(b, kind)
+	s.depth--
+	s.env = outer
+	return err
+}
+
+func (s *splitter) open(b []byte, kind wrapping) error {
+	switch kind {
+	case logBatch:
+		return s.logEvents(b)
+	case busEvent:
+		var detail []byte
+		eachMember(b, func(key, value []byte) bool {
+			switch string(key) {
+			case "account":
+				set(&s.env.account, value)
+			case "region":
+				set(&s.env.region, value)
+			case "id":
+				set(&s.env.id, value)
+			case "time":
+				set(&s.env.time, value)
+			case "detail":
+				detail = value
+			}
+			return true
+		})
+		return s.content(detail)
+	case notice:
+		set(&s.env.time, member(b, "Timestamp"))
+		return s.again(member(b, "Message"))
+	case container:
+		return s.containerLog(b)
+	case message:
+		return s.content(s.text1(member(b, "message")))
+	case awslogs:
+		return s.encoded(member(member(b, "awslogs"), "data"))
+	case kinesis:
+		set(&s.env.region, member(b, "awsRegion"))
+		return s.encoded(member(member(b, "kinesis"), "data"))
+	case data:
+		return s.encoded(member(b, "data"))
+	case batch:
+		return eachElement(member(b, "records"), func(v []byte) error {
+			if kind, _ := look(v); kind == data {
+				return s.unwrap(v, kind)
+			}
+			return s.content(v)
+		})
+	}
+	return nil
+}
+
+// text1 returns the text of a JSON string, in a buffer of this level of nesting.
+func (s *splitter) text1(quoted []byte) []byte {
+	if len(quoted) == 0 || quoted[0] != '"' {
+		return quoted
+	}
+	if bytes.IndexByte(quoted, '\\') < 0 {
+		return quoted[1 : len(quoted)-1]
+	}
+	for len(s.texts) <= s.depth {
+		s.texts = append(s.texts, nil)
+	}
+	s.texts[s.depth] = appendText(s.texts[s.depth][:0], quoted)
+	return s.texts[s.depth]
+}
+
+// logEvents hands out the messages of a CloudWatch Logs subscription.
+func (s *splitter) logEvents(b []byte) error {
+	var events []byte
+	control := false
+	eachMember(b, func(key, value []byte) bool {
+		switch string(key) {
+		case "messageType":
+			control = string(value) != `"DATA_MESSAGE"`
+		case "owner":
+			set(&s.env.account, value)
+		case "logGroup":
+			set(&s.env.group, value)
+		case "logStream":
+			set(&s.env.stream, value)
+		case "logEvents":
+			events = value
+		}
+		return true
+	})
+	if control || len(events) == 0 || events[0] != '[' {
+		s.result.Skipped++
+		return nil
+	}
+	env := s.env
+	return eachElement(events, func(event []byte) error {
+		s.env = env
+		var text []byte
+		eachMember(event, func(key, value []byte) bool {
+			switch string(key) {
+			case "id":
+				set(&s.env.id, value)
+			case "timestamp":
+				set(&s.env.time, value)
+			case "message":
+				text = value
+			}
+			return true
+		})
+		if text == nil {
+			s.number++
+			return s.bad(event, &Error{NotJSON, s.result.Bytes, "a log event without a message"})
+		}
+		return s.content(s.text1(text))
+	})
+}
+
+// containerLog hands out what a container wrote.
+func (s *splitter) containerLog(b []byte) error {
+	var text []byte
+	stderr := false
+	fields := append(s.fields[:0], '{')
+	eachMember(b, func(key, value []byte) bool {
+		switch string(key) {
+		case "log":
+			text = value
+			return true
+		case "source":
+			stderr = string(value) == `"stderr"`
+		}
+		fields = append(append(append(fields, '"'), key...), '"', ':')
+		fields = append(append(fields, value...), ',')
+		return true
+	})
+	if fields[len(fields)-1] == ',' {
+		fields = fields[:len(fields)-1]
+	}
+	s.fields = append(fields, '}')
+	if stderr && !s.framing.Stderr {
+		s.number++
+		s.result.Skipped++
+		return nil
+	}
+	s.env.container = s.fields
+	return s.content(s.text1(text))
+}
+
+// content hands out what an envelope contains: one record, unless it is another
+// envelope or, for JSON, several values or a list under the framing's key.
+func (s *splitter) content(text []byte) error {
+	text = trim(text)
+	if len(text) == 0 {
+		s.number++
+		return nil
+	}
+	if text[0] == '{' && !s.framing.Bare && s.depth < maxNesting {
+		if kind, _ := look(text); kind != bare && !(kind == message && s.framing.Kind == JSON) && valueEnd(text, 0) == len(text) {
+			return s.unwrap(text, kind)
+		}
+	}
+	if s.framing.Kind != JSON {
+		s.number++
+		return s.good(text)
+	}
+	for i := 0; i < len(text); { // are they whole values?
+		end := -1
+		if text[i] == '{' || text[i] == '[' {
+			end = valueEnd(text, i)
+		}
+		if end < 0 { // what it is, is for the filter to say
+			s.number++
+			return s.good(text)
+		}
+		i = blanks(text, end)
+	}
+	for i := 0; i < len(text); {
+		end := valueEnd(text, i)
+		if err := s.value(text[i:end]); err != nil {
+			return err
+		}
+		i = blanks(text, end)
+	}
+	return nil
+}
+
+// value hands out a JSON value within an envelope.
+func (s *splitter) value(b []byte) error {
+	list := b
+	if b[0] == '{' {
+		list = nil
+		if s.framing.Records != "" {
+			list = member(b, s.framing.Records)
+		}
+	}
+	if len(list) == 0 || list[0] != '[' {
+		s.number++
+		return s.good(b)
+	}
+	return eachElement(list, func(v []byte) error {
+		s.number++
+		return s.good(v)
+	})
+}
+
+// again cuts a text that was wrapped as if it were an object.
+func (s *splitter) again(quoted []byte) error {
+	return s.inner(bytes.Clone(s.text1(quoted)))
+}
+
+// inner cuts text that is in memory and stays there.
+func (s *splitter) inner(text []byte) error {
+	return s.cut(&window{s: s, buf: text, end: len(text), off: s.result.Bytes, err: io.EOF})
+}
+
+// encoded cuts what is encoded in base64, and perhaps compressed with gzip.
+func (s *splitter) encoded(quoted []byte) error {
+	text := s.text1(quoted)
+	raw := make([]byte, base64.StdEncoding.DecodedLen(len(text)))
+	n, err := base64.StdEncoding.Decode(raw, text)
+	if err != nil {
+		s.number++
+		return s.bad(text, &Error{NotJSON, s.result.Bytes, "data that is not base64: " + err.Error()})
+	}
+	raw = raw[:n]
+	if !bytes.HasPrefix(raw, magics[0].prefix) {
+		return s.inner(raw)
+	}
+	limit := envelopeFactor * s.lim.Record
+	var plain bytes.Buffer
+	z, err := gzip.NewReader(bytes.NewReader(raw))
+	if err == nil {
+		_, err = io.Copy(&plain, io.LimitReader(z, limit+1))
+	}
+	switch {
+	case err != nil:
+		s.number++
+		return s.bad(text, &Error{Corrupt, s.result.Bytes, "compressed data in an envelope: " + err.Error()})
+	case int64(plain.Len()) > limit:
+		s.number++
+		return s.bad(text, &Error{Bomb, s.result.Bytes, fmt.Sprintf("data in an envelope of more than %d bytes", limit)})
+	}
+	return s.inner(plain.Bytes())
+}
+
+// trim cuts white space off both ends.
+func trim(b []byte) []byte {
+	for len(b) > 0 && isSpace(b[0]) {
+		b = b[1:]
+	}
+	for len(b) > 0 && isSpace(b[len(b)-1]) {
+		b = b[:len(b)-1]
+	}
+	return b
+}
+
+func isSpace(c byte) bool { return c == ' ' || c >= '\t' && c <= '\r' }
