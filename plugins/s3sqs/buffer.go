@@ -39,13 +39,17 @@ func (c *chunk) free() {
 // the text twice and about a kilobyte of fields.
 func credit(n int) int64 { return int64(2*n) + 1<<10 }
 
-// add appends one record; bad says why it is none, or is empty.
-func (c *chunk) add(o *lease.Object, at time.Time, number uint64, size int64, raw []byte, bad string) {
+// add appends one record and what it was wrapped in; bad says why it is none,
+// or is empty.
+func (c *chunk) add(o *lease.Object, at time.Time, number uint64, size int64, envelope, raw []byte, bad string) {
 	origin := event.Origin{Object: o.ID, Record: number, Size: size}
-	if bad == "" {
-		c.events = event.AppendRecord(c.events, at, origin, raw)
-	} else {
+	switch {
+	case bad != "":
 		c.events = event.AppendUnreadable(c.events, at, origin, bad, raw)
+	case envelope != nil:
+		c.events = event.AppendEnveloped(c.events, at, origin, envelope, raw)
+	default:
+		c.events = event.AppendRecord(c.events, at, origin, raw)
 	}
 	c.n++
 }

@@ -190,7 +190,7 @@ func (rd *reader) record(r split.Record) error {
 			return err
 		}
 	}
-	need := credit(len(r.Raw))
+	need := credit(len(r.Raw) + len(r.Envelope))
 	size := need
 	if rd.queued() {
 		size = 0
@@ -203,7 +203,7 @@ func (rd *reader) record(r split.Record) error {
 			rd.bad, rd.badNumber = r.Bad, r.Number
 		}
 	}
-	rd.c.add(rd.o, rd.at, r.Number, size, r.Raw, reason)
+	rd.c.add(rd.o, rd.at, r.Number, size, r.Envelope, r.Raw, reason)
 	rd.c.size += need
 	if len(rd.c.events) >= chunkSize || rd.c.size >= rd.q.run.in.credit.Limit()/16 {
 		return rd.flush()

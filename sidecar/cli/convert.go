@@ -193,7 +193,7 @@ func (r *conversion) record(rec split.Record) error {
 			return err
 		}
 	}
-	err := r.converter.Convert(r.object, rec.Number, nil, rec.Raw)
+	err := r.converter.Convert(r.object, rec.Number, rec.Envelope, rec.Raw)
 	var excluded *ecs.Excluded
 	switch {
 	case err == nil:

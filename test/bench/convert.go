@@ -58,7 +58,7 @@ func convert(root string, d data, limit time.Duration) (result, error) {
 					return err
 				}
 			}
-			if err := c.Convert(o, r.Number, nil, r.Raw); err != nil {
+			if err := c.Convert(o, r.Number, r.Envelope, r.Raw); err != nil {
 				return err
 			}
 			target := c.Target()

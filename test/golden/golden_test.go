@@ -241,7 +241,7 @@ func convert(t *testing.T, c goldenCase, geo *enrich.Geo) (docs []document, fail
 				return err
 			}
 		}
-		err := conv.Convert(object, r.Number, nil, r.Raw)
+		err := conv.Convert(object, r.Number, r.Envelope, r.Raw)
 		if _, excluded := err.(*ecs.Excluded); excluded {
 			return nil
 		}

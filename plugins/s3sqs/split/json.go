@@ -24,11 +24,10 @@ func (s *splitter) json(w *window) error {
 		case c == '[':
 			w.start++
 			err = j.elements()
-		case c == '{' && s.framing.Records == "":
-			err = j.record()
 		case c == '{':
-			w.start++
-			err = j.members()
+			err = j.object()
+		case s.framing.Kind != JSON: // text between envelopes
+			err = j.garbage()
 		default:
 			err = j.garbage()
 		}
@@ -72,6 +71,30 @@ func (j *values) next(commas bool) (byte, bool) {
 			return 0, false
 		}
 	}
+}
+
+// object reads what begins with a brace: an envelope, a record, or an object
+// that holds records under the framing's key.
+func (j *values) object() error {
+	if n, kind := j.wrapped(0); kind != bare {
+		err := j.unwrap(j.w.have()[:n], kind)
+		j.w.start += n
+		return err
+	}
+	if j.framing.Records == "" {
+		return j.plain()
+	}
+	if j.depth > 0 {
+		n, err := j.whole()
+		if n == 0 {
+			return err
+		}
+		err = j.value(j.w.have()[:n])
+		j.w.start += n
+		return err
+	}
+	j.w.start++
+	return j.members()
 }
 
 // elements reads an array whose bracket is behind us: each element is a record.
@@ -155,8 +178,20 @@ func (j *values) breaksOff(what string) error {
 	return &Error{Truncated, j.w.offset(), "the text ends inside a " + what}
 }
 
-// record hands out the value at the window's start.
+// record hands out the value at the window's start, or what it wraps.
 func (j *values) record() error {
+	if w := j.w; w.buf[w.start] == '{' {
+		if n, kind := j.wrapped(0); kind != bare {
+			err := j.unwrap(w.have()[:n], kind)
+			w.start += n
+			return err
+		}
+	}
+	return j.plain()
+}
+
+// plain hands out the value at the window's start.
+func (j *values) plain() error {
 	n, err := j.whole()
 	if n == 0 {
 		return err

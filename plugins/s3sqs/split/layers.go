@@ -176,8 +176,34 @@ func (s *splitter) text(r io.Reader, start []byte) error {
 	}
 	w := newWindow(r, s)
 	defer w.free()
-	if s.framing.Kind == JSON {
+	return s.cut(w)
+}
+
+// cut cuts text into records. Text that begins with an envelope is JSON,
+// whatever the records in it are.
+func (s *splitter) cut(w *window) error {
+	if s.framing.Kind == JSON || s.enveloped(w) {
 		return s.json(w)
 	}
 	return s.lines(w)
+}
+
+// enveloped reports whether the first thing in the text is an envelope.
+func (s *splitter) enveloped(w *window) bool {
+	const most = 4 << 10 // of blank lines before it
+	for i := 0; i <= most; i++ {
+		for i >= w.end-w.start {
+			if !w.fill() {
+				return false
+			}
+		}
+		switch c := w.buf[w.start+i]; {
+		case c == '{':
+			_, kind := (&values{splitter: s, w: w}).wrapped(i)
+			return kind != bare
+		case !isSpace(c):
+			return false
+		}
+	}
+	return false
 }

@@ -7,9 +7,9 @@ import (
 
 // lines cuts text at line feeds. A carriage return before one belongs to it.
 func (s *splitter) lines(w *window) error {
-	header := s.framing.Kind == CSV // still to come
+	header := s.framing.Kind == CSV && s.depth == 0 // still to come
 	skip := 0
-	if s.framing.Kind == Lines {
+	if s.framing.Kind == Lines && s.depth == 0 {
 		skip = s.framing.HeaderLines
 	}
 	limit := int(s.lim.Record)

@@ -76,6 +76,14 @@ type Framing struct {
 	// records in both cases.
 	Records string
 
+	// Bare says that envelopes are not looked for: an object that looks like one
+	// is a record.
+	Bare bool
+
+	// Stderr keeps what containers wrote to standard error (FireLens). Without
+	// it that is skipped, as the original does.
+	Stderr bool
+
 	// HeaderLines is the number of lines at the top that are not records, for
 	// Lines. They count as positions.
 	HeaderLines int
@@ -142,6 +150,11 @@ type Record struct {
 	// Raw is the record's text, valid during emit only. Of a bad record, its
 	// first 64 KiB at most.
 	Raw []byte
+	// Envelope says what the record was wrapped in, nil for nothing: a JSON object
+	// with some of the texts account, region, log_group, log_stream, id (of the
+	// event that carried it) and time (ISO 8601, or milliseconds since 1970), and
+	// the object container. Valid during emit only.
+	Envelope []byte
 	// Bad says why the text is not a record; nil for a good one.
 	Bad *Error
 	// Head is the same for all records under one header. It changes within an
@@ -153,7 +166,9 @@ type Record struct {
 type Result struct {
 	// Read counts the records given to emit, Bad the bad ones among them.
 	Read, Bad uint64
-	// Skipped counts JSON values that hold no records under the framing's key.
+	// Skipped counts JSON values that hold no records under the framing's key,
+	// control messages of CloudWatch Logs, and what containers wrote to standard
+	// error.
 	Skipped uint64
 	// Compressed and Bytes are the object's size before and after decompression,
 	// as far as it was read.
@@ -223,6 +238,22 @@ type splitter struct {
 	result     Result
 	head       *Head
 	number     uint64 // position of the last line or record
+
+	env    envelope // around what is read now
+	depth  int      // of envelopes
+	texts  [][]byte // buffers for text taken from strings, by depth
+	fields []byte   // buffer for the fields of a container
+	buf    []byte   // buffer for Record.Envelope
+}
+
+// record returns what is emitted for the text at s.number.
+func (s *splitter) record(raw []byte, bad *Error) Record {
+	r := Record{Number: s.number, Raw: raw, Bad: bad, Head: s.head}
+	if s.env.known {
+		s.buf = s.env.append(s.buf[:0])
+		r.Envelope = s.buf
+	}
+	return r
 }
 
 // good hands out the record at position s.number.
@@ -234,7 +265,7 @@ func (s *splitter) good(raw []byte) error {
 		return errStop
 	}
 	s.result.Read++
-	if err := s.emit(Record{Number: s.number, Raw: raw, Head: s.head}); err != nil {
+	if err := s.emit(s.record(raw, nil)); err != nil {
 		s.emitFailed = true
 		return err
 	}
@@ -254,7 +285,7 @@ func (s *splitter) bad(raw []byte, why *Error) error {
 	if len(raw) > badText {
 		raw = raw[:badText]
 	}
-	if err := s.emit(Record{Number: s.number, Raw: raw, Bad: why, Head: s.head}); err != nil {
+	if err := s.emit(s.record(raw, why)); err != nil {
 		s.emitFailed = true
 		return err
 	}

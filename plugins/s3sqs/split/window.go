@@ -15,6 +15,7 @@ type window struct {
 	start, end int
 	off        int64 // offset of buf[0] in the text
 	err        error // why there is no more; io.EOF at the end
+	most       int   // how large buf may grow quickly; 0: for a record
 }
 
 const (
@@ -49,7 +50,8 @@ func (w *window) fill() bool {
 	}
 	if w.end == len(w.buf) {
 		// What is kept is never longer than a record that is one byte too long.
-		grown := make([]byte, max(min(2*len(w.buf), int(w.s.lim.Record)+windowSize), len(w.buf)+4096))
+		most := max(int(w.s.lim.Record)+windowSize, w.most)
+		grown := make([]byte, max(min(2*len(w.buf), most), len(w.buf)+4096))
 		copy(grown, w.buf[:w.end])
 		w.buf = grown
 	}
