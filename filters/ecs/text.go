@@ -76,5 +76,9 @@ func (c *Converter) flatten(v *fastjson.Value) *fastjson.Value {
 			return nil
 		}
 	}
-	return c.arena.NewStringBytes(v.MarshalTo(nil))
+	start := len(c.scratch)
+	c.scratch = appendCompact(c.scratch, v)
+	text := c.newText(c.scratch[start:])
+	c.scratch = c.scratch[:start]
+	return text
 }
