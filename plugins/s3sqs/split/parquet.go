@@ -36,6 +36,9 @@ func (s *splitter) parquet(src *source, br *bufio.Reader, layers int) (err error
 	if err := s.unpacked(f, size); err != nil {
 		return err
 	}
+	if err := checkPages(at, size, f); err != nil {
+		return damaged(err)
+	}
 	root := newColumn(f.Root())
 	var text []byte
 	rows := make([]parquet.Row, rowsAtOnce)

@@ -9,12 +9,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 	"unicode/utf16"
 
 	"github.com/klauspost/compress/zstd"
@@ -282,6 +285,39 @@ func TestParquetNested(t *testing.T) {
 	} {
 		if !strings.Contains(records[0].raw, part) {
 			t.Errorf("no %s in %s", part, records[0].raw)
+		}
+	}
+}
+
+// TestDamagedParquet: whatever the bytes say, there is an error of the object or
+// none, no panic, and no allocation out of proportion.
+func TestDamagedParquet(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	rnd := rand.New(rand.NewPCG(seed, 0))
+	for _, file := range []string{"vpcflow", "ocsf"} {
+		whole, err := os.ReadFile(filepath.Join("testdata", file+".parquet"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range 500 {
+			b := bytes.Clone(whole)
+			for range 1 + i%5 {
+				b[rnd.IntN(len(b))] = byte(rnd.IntN(256))
+			}
+			if i%7 == 0 {
+				b = b[:4+rnd.IntN(len(b)-4)]
+			}
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			_, _, err := collect(bytes.NewReader(b), Framing{}, Limits{})
+			runtime.ReadMemStats(&after)
+			var e *Error
+			if err != nil && !errors.As(err, &e) {
+				t.Errorf("seed %d, file %d: %v", seed, i, err)
+			}
+			if n := after.TotalAlloc - before.TotalAlloc; n > 256<<20 {
+				t.Errorf("seed %d, file %d: %d MB for %d bytes", seed, i, n>>20, len(b))
+			}
 		}
 	}
 }
