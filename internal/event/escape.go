@@ -19,8 +19,33 @@ var plain = func() (t [256]bool) {
 // become a valid string: what is not UTF-8 becomes U+FFFD.
 func AppendJSONString(dst, s []byte) []byte {
 	dst = append(dst, '"')
-	dst = appendEscaped(dst, s)
+	if isPlain(s) {
+		dst = append(dst, s...)
+	} else {
+		dst = appendEscaped(dst, s)
+	}
 	return append(dst, '"')
+}
+
+// isPlain reports whether every byte of s stands for itself. False is no
+// promise of the contrary. The last word of s overlaps the one before it, so a
+// text is looked at in words only.
+func isPlain(s []byte) bool {
+	n := len(s)
+	if n >= 8 {
+		for i := 0; i < n-8; i += 8 {
+			if !plainWord(binary.LittleEndian.Uint64(s[i:])) {
+				return false
+			}
+		}
+		return plainWord(binary.LittleEndian.Uint64(s[n-8:]))
+	}
+	for _, c := range s {
+		if !plain[c] {
+			return false
+		}
+	}
+	return true
 }
 
 const (

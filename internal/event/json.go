@@ -30,9 +30,9 @@ func appendJSON(dst, b []byte, depth int) (out, rest []byte, err error) {
 	}
 	switch lead := b[0]; {
 	case lead&0xe0 == 0xa0 || lead >= 0xd9 && lead <= 0xdb: // str
-		s, rest, err := msgp.ReadStringZC(b)
-		if err != nil {
-			return dst, b, err
+		s, rest, ok := readString(b)
+		if !ok {
+			return dst, b, msgp.ErrShortBytes
 		}
 		return AppendJSONString(dst, s), rest, nil
 	case lead&0xf0 == 0x80 || lead == 0xde || lead == 0xdf: // map
@@ -74,7 +74,7 @@ func appendJSON(dst, b []byte, depth int) (out, rest []byte, err error) {
 }
 
 func appendKey(dst, b []byte, depth int) (out, rest []byte, err error) {
-	if s, rest, err := msgp.ReadStringZC(b); err == nil {
+	if s, rest, ok := readString(b); ok {
 		return AppendJSONString(dst, s), rest, nil
 	}
 	text, rest, err := appendJSON(nil, b, depth+1)
@@ -104,7 +104,7 @@ func appendScalar(dst, b []byte) (out, rest []byte, err error) {
 		v, rest, err := msgp.ReadBytesZC(b)
 		return appendBinary(dst, v), rest, err
 	}
-	rest, err = msgp.Skip(b)
+	rest, err = skip(b)
 	if err != nil {
 		return dst, b, err
 	}

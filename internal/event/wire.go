@@ -211,7 +211,7 @@ func Next(buf []byte) (ev Event, rest []byte, err error) {
 		return ev, buf, errEvent
 	}
 	record := b
-	if b, err = msgp.Skip(b); err != nil {
+	if b, err = skip(b); err != nil {
 		return ev, buf, fmt.Errorf("record: %w", err)
 	}
 	ev.Record = record[:len(record)-len(b)]
@@ -273,7 +273,7 @@ func (ev *Event) readMetadata(b []byte) ([]byte, error) {
 		if string(key) == siemKey && len(b) > 0 && (b[0]&0xf0 == 0x80 || b[0] == 0xde || b[0] == 0xdf) {
 			b, err = ev.readSiem(b)
 		} else {
-			b, err = msgp.Skip(b)
+			b, err = skip(b)
 		}
 		if err != nil {
 			return b, err
@@ -320,7 +320,7 @@ func (ev *Event) readSiem(b []byte) ([]byte, error) {
 				ev.Target.Op = OpUnreadable
 			}
 		default:
-			b, err = msgp.Skip(b)
+			b, err = skip(b)
 		}
 		if err != nil {
 			return b, err
@@ -331,10 +331,10 @@ func (ev *Event) readSiem(b []byte) ([]byte, error) {
 
 // readKey reads a map key that should be a string; other keys read as empty.
 func readKey(b []byte) (key, rest []byte, err error) {
-	if key, rest, err = msgp.ReadStringZC(b); err == nil {
+	if key, rest, ok := readString(b); ok {
 		return key, rest, nil
 	}
-	rest, err = msgp.Skip(b)
+	rest, err = skip(b)
 	return nil, rest, err
 }
 
@@ -353,7 +353,7 @@ func otherKeys(metadata []byte) (n int, body []byte) {
 		if err != nil {
 			return n, body
 		}
-		if b, err = msgp.Skip(rest); err != nil {
+		if b, err = skip(rest); err != nil {
 			return n, body
 		}
 		if string(key) != siemKey {
@@ -379,7 +379,7 @@ func (ev *Event) Message() (text []byte, ok bool) {
 		if s := string(key); s == "message" || s == "log" {
 			return readText(b)
 		}
-		if b, err = msgp.Skip(b); err != nil {
+		if b, err = skip(b); err != nil {
 			return nil, false
 		}
 	}
