@@ -55,6 +55,13 @@ func (c *Converter) locate(r *geoRule) {
 }
 
 func (c *Converter) agent(r *agentRule) {
+	if s := &c.slots[r.original]; s.kind == jsonValue { // a header that may be given twice
+		if items := s.json.GetArray(); len(items) > 0 {
+			if first, v := c.asText(items[0]); v == nil {
+				c.setText(r.original, first)
+			}
+		}
+	}
 	ua := c.text(r.original)
 	if empty(ua) {
 		return

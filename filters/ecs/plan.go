@@ -164,6 +164,9 @@ func compile(t *logtype.Type) (*plan, error) {
 		if err != nil {
 			bad.Add(fmt.Sprintf("time[%d]", i), "%v", err)
 		}
+		if at.Keep != "" {
+			r.keep = p.slot(at.Keep)
+		}
 		p.times = append(p.times, r)
 	}
 	if t.ID.Field != "" {

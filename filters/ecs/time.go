@@ -13,6 +13,7 @@ import (
 type timeRule struct {
 	from  *source // nil: the envelope or the key
 	key   bool    // the key
+	keep  int     // slot that keeps the envelope's time as it is; -1: none
 	parse func(b []byte, zone *time.Location) (time.Time, bool)
 	zone  *time.Location
 	// year completes a text without one, from the time of loading; nil: it has one.
@@ -21,9 +22,10 @@ type timeRule struct {
 
 func newTimeRule(from *source, at logtype.Time) (timeRule, error) {
 	zone, err := logtype.ParseZone(at.Zone)
-	r := timeRule{from: from, zone: zone}
+	r := timeRule{from: from, zone: zone, keep: -1}
 	if at.Field == "@envelope" || at.Field == "@key" {
-		return timeRule{key: at.Field == "@key"}, err
+		r.key = at.Field == "@key"
+		return r, err
 	}
 	switch at.Layout {
 	case "iso8601":
@@ -68,7 +70,9 @@ func (c *Converter) findTime() {
 		case r.key:
 			t, ok = keyTime(c.o.src.Key)
 		case r.from == nil:
-			t, ok = c.env.at()
+			if t, ok = c.env.at(); ok && r.keep >= 0 {
+				c.keepTime(r.keep)
+			}
 		default:
 			b := c.readText(r.from)
 			if len(b) == 0 {
@@ -93,6 +97,15 @@ func (c *Converter) findTime() {
 		c.time = c.o.src.EventTime
 	default:
 		c.time = c.now
+	}
+}
+
+// keepTime sets a slot to the envelope's time, a number where it is one.
+func (c *Converter) keepTime(slot int) {
+	if _, ok := digits(c.env.time); ok {
+		c.setNumberText(slot, c.env.time)
+	} else {
+		c.setText(slot, c.env.time)
 	}
 }
 

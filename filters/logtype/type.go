@@ -159,6 +159,7 @@ type Time struct {
 	Field  string `yaml:"field"`
 	Layout string `yaml:"layout"` // iso8601, epoch, syslog, or a layout of Go's package time
 	Zone   string `yaml:"zone"`   // ±HH:MM for texts without one; default +00:00
+	Keep   string `yaml:"keep"`   // a root field that keeps the envelope's time, where there is one
 }
 
 // ID says how documents are identified.
