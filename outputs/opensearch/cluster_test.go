@@ -287,3 +287,12 @@ func settled(l *lease.Lease) bool {
 }
 
 func one(index string) func(int) string { return func(int) string { return index } }
+
+// replaceText changes the only occurrence of a text to another of its length.
+func replaceText(t testing.TB, chunk []byte, old, new string) []byte {
+	t.Helper()
+	if bytes.Count(chunk, []byte(old)) != 1 || len(old) != len(new) {
+		t.Fatalf("%q occurs %d times", old, bytes.Count(chunk, []byte(old)))
+	}
+	return bytes.Replace(chunk, []byte(old), []byte(new), 1)
+}

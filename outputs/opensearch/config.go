@@ -91,6 +91,7 @@ type Config struct {
 
 	// Patience is how long one chunk is worked on before it is handed back to
 	// Fluent Bit, to be tried again later. What is stored by then stays stored.
+	// Keep it below Fluent Bit's grace.
 	Patience time.Duration `conf:"patience"`
 
 	// StopPatience takes the place of [Patience] once Fluent Bit has paused the
@@ -117,7 +118,7 @@ func Defaults() Config {
 		Requests:       8,
 		Compress:       true,
 		RequestTimeout: time.Minute,
-		Patience:       time.Minute,
+		Patience:       20 * time.Second,
 		StopPatience:   2 * time.Second,
 		DeadLetters:    "/var/lib/fluent-siem/dead-letters",
 		DeadLetterSize: 64 << 20,
@@ -157,7 +158,7 @@ func (c Config) Validate() error {
 		bad.Add("request_timeout", "%v is too short for any cluster; try 60s", c.RequestTimeout)
 	}
 	if c.Patience < time.Second {
-		bad.Add("patience", "%v is too short to try even twice; try 60s", c.Patience)
+		bad.Add("patience", "%v is too short to try even twice; try 20s", c.Patience)
 	}
 	if c.StopPatience > c.Patience {
 		bad.Add("stop_patience", "%v is longer than patience (%v); try 2s", c.StopPatience, c.Patience)

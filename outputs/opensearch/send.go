@@ -44,8 +44,8 @@ type outcome struct {
 func (j *job) send(b *bulk, list []int32) {
 	var held []int32
 	busyTries, heldTries, sick := 0, 0, false
-	for {
-		o := j.attempt(b, list, busyTries+heldTries > 0)
+	for again := false; ; again = true {
+		o := j.attempt(b, list, again)
 		switch {
 		case o.stop != nil:
 			j.giveUp(b, append(held, list...), o.stop.Error())
@@ -56,6 +56,9 @@ func (j *job) send(b *bulk, list []int32) {
 			j.send(b, right)
 			list = nil
 		default:
+			if len(o.busy) < len(list) { // a cluster that takes some is not pressed by the rest
+				busyTries = 0
+			}
 			list, held, sick = o.busy, append(held, o.held...), sick || o.sick
 		}
 		if len(list) > 0 {
