@@ -159,4 +159,3 @@ func TestCloseEndsWrites(t *testing.T) {
 		}
 	})
 }
-
