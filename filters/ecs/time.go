@@ -1,9 +1,11 @@
 package ecs
 
 import (
+	"bytes"
 	"errors"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/fluent-siem/fluent-siem/filters/logtype"
@@ -110,13 +112,49 @@ func (c *Converter) keepTime(slot int) {
 }
 
 // parseSyslog reads the time of RFC 3164 (section 4.1.2), "Jan  2 15:04:05", with
-// or without a fraction, in year 0.
+// or without a fraction or a colon behind, in year 0, which is a leap year.
 func parseSyslog(b []byte, zone *time.Location) (time.Time, bool) {
-	t, err := time.ParseInLocation("Jan _2 15:04:05", unsafeString(b), zone)
-	if err != nil {
-		t, err = time.ParseInLocation("Jan 2 15:04:05", unsafeString(b), zone)
+	if len(b) < len("Jan 2 15:04:05") || b[3] != ' ' {
+		return time.Time{}, false
 	}
-	return t, err == nil
+	month := monthOf(b[:3])
+	b = bytes.TrimLeft(b[3:], " ")
+	i := bytes.IndexByte(b, ' ')
+	if month == 0 || i < 1 || i > 2 {
+		return time.Time{}, false
+	}
+	day, ok := digits(b[:i])
+	clock := bytes.TrimSuffix(b[i+1:], []byte(":"))
+	if !ok || len(clock) < 8 || clock[2] != ':' || clock[5] != ':' {
+		return time.Time{}, false
+	}
+	hour, ok1 := digits(clock[:2])
+	minute, ok2 := digits(clock[3:5])
+	second, ok3 := digits(clock[6:8])
+	if !ok1 || !ok2 || !ok3 || day < 1 || day > daysIn(0, month) || hour > 23 || minute > 59 || second > 60 {
+		return time.Time{}, false
+	}
+	nanos := 0
+	if fraction := clock[8:]; len(fraction) > 0 {
+		n, ok := digits(fraction[1:])
+		if !ok || fraction[0] != '.' && fraction[0] != ',' || len(fraction) == 1 || len(fraction) > 10 {
+			return time.Time{}, false
+		}
+		for range 10 - len(fraction) {
+			n *= 10
+		}
+		nanos = n
+	}
+	return time.Date(0, time.Month(month), day, hour, minute, second, nanos, zone), true
+}
+
+// monthOf is the number of a month's English short name, 0 when it is none.
+func monthOf(b []byte) int {
+	const names = "JanFebMarAprMayJunJulAugSepOctNovDec"
+	if i := strings.Index(names, unsafeString(b)); len(b) == 3 && i >= 0 && i%3 == 0 {
+		return i/3 + 1
+	}
+	return 0
 }
 
 // syslogYear gives a time without a year the last year in which it is not later
