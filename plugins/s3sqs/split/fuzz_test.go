@@ -3,6 +3,7 @@ package split
 import (
 	"bytes"
 	"errors"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -12,16 +13,24 @@ import (
 func seeds(f *testing.F) {
 	for _, s := range []string{
 		"first\nsecond\r\n\n", `{"Records":[{"a":"\"]}"},{"b":[1,{}]}],"x":1}`, "{\"a\":1}{\"b\":2\n{\"c\":\"3\n{\"d\":4}", "[1,\"a\",{}] x\n {}",
+		"junk\n# a\n b\n#c\x00\x00", "h,i\na,\"b\n\"\"c\"\r\n\"d\n\n", "<E x='>'>\n<Ea/></E><E/>t</E><E>\n<E ></E >", "\x00\x00[1]\x00",
+		`{"messageType":"DATA_MESSAGE","logGroup":"g","logEvents":[{"id":"1","timestamp":2,"message":"# a\nb"},{"message":"{\"Records\":[1,{}]}"}]}{"Type":"Notification","MessageId":"1","Message":"#a\nb"}`,
+		`{"detail-type":"x","detail":{"log":"<E></E>","container_id":"c"}}` + "\n" + `{"awslogs":{"data":"IyBhCmI="}}{"a":1}x`,
 		gz("a\nb") + gz("c"), gz(`{"Records":[{}]}`)[:20], zst("a\nb"), zipped("a\n", "b"), "\xff\xfea\x00\n\x00\x00\xd8", "\xef\xbb\xbf{}",
 	} {
-		f.Add([]byte(s), uint8(0))
-		f.Add([]byte(s), uint8(1))
-		f.Add([]byte(s), uint8(2))
-		f.Add([]byte(s), uint8(3))
+		for i := range framings {
+			f.Add([]byte(s), uint8(i))
+		}
 	}
 }
 
-var framings = []Framing{{Kind: Lines}, {Kind: CSV}, {Kind: JSON}, {Kind: JSON, Records: "Records"}}
+// The first ones leave nothing out on purpose.
+var framings = []Framing{
+	{Kind: Lines}, {Kind: CSV}, {Kind: JSON}, {Kind: CSV, Quote: '"', Separator: ',', Headless: true}, {Kind: Lines, FirstLine: regexp.MustCompile("^#")},
+	{Kind: JSON, Records: "Records"}, {Kind: XML, Element: "E"},
+}
+
+const allKept = 5
 
 // FuzzArrival: records do not depend on how the bytes arrive.
 func FuzzArrival(f *testing.F) {
@@ -30,7 +39,7 @@ func FuzzArrival(f *testing.F) {
 		if bytes.Contains(object, []byte("PAR1")) {
 			return // the reader of Parquet has its own fuzz tests
 		}
-		fr, lim := framings[framing%4], Limits{Record: 24, Object: 1 << 16, Spool: 1 << 16, TempDir: t.TempDir()}
+		fr, lim := framings[int(framing)%len(framings)], Limits{Record: 24, Object: 1 << 16, Spool: 1 << 16, TempDir: t.TempDir()}
 		whole, _, err1 := collect(bytes.NewReader(object), fr, lim)
 		trickled, _, err2 := collect(iotest.OneByteReader(bytes.NewReader(object)), fr, lim)
 		if !slices.Equal(whole, trickled) {
@@ -47,13 +56,14 @@ func FuzzArrival(f *testing.F) {
 func FuzzNothingIsLost(f *testing.F) {
 	seeds(f)
 	f.Fuzz(func(t *testing.T, object []byte, framing uint8) {
-		fr := framings[framing%3] // with a key of records, the rest is left out on purpose
+		fr := framings[framing%allKept]
+		fr.Bare = true
 		records, res, err := collect(bytes.NewReader(object), fr, Limits{})
 		var e *Error
-		if errors.As(err, &e) && e.Reason != Truncated || len(res.Head.Layers) > 0 || len(object) > 0 && object[0] >= 0x80 || err != nil && e == nil {
+		if errors.As(err, &e) && e.Reason != Truncated || len(res.Head.Layers) > 0 || len(object) > 0 && object[0] >= 0x80 || err != nil && e == nil || res.Skipped > 0 {
 			return // packed, encoded, or not read to its end
 		}
-		frame := " \t\r\n\v\f"
+		frame := " \t\r\n\v\f\x00"
 		if fr.Kind == JSON {
 			frame += "[],"
 		}

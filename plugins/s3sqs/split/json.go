@@ -54,14 +54,15 @@ type values struct {
 	w *window
 }
 
-// next moves the window to the next byte that is not white space (nor, between
-// elements or members, a comma) and returns it.
+// next moves the window to the next byte that is not white space or NUL, which
+// files that were allocated in advance end with (nor, between elements or
+// members, a comma), and returns it.
 func (j *values) next(commas bool) (byte, bool) {
 	w := j.w
 	for {
 		for w.start < w.end {
 			switch c := w.buf[w.start]; {
-			case c == ' ' || c == '\n' || c == '\r' || c == '\t' || commas && c == ',':
+			case c == ' ' || c == '\n' || c == '\r' || c == '\t' || c == 0 || commas && c == ',':
 				w.start++
 			default:
 				return c, true

@@ -182,8 +182,13 @@ func (s *splitter) text(r io.Reader, start []byte) error {
 // cut cuts text into records. Text that begins with an envelope is JSON,
 // whatever the records in it are.
 func (s *splitter) cut(w *window) error {
-	if s.framing.Kind == JSON || s.enveloped(w) {
+	switch {
+	case s.framing.Kind == JSON || s.enveloped(w):
 		return s.json(w)
+	case s.framing.Kind == XML:
+		return s.xml(w)
+	case s.framing.Kind == Lines && s.framing.FirstLine != nil:
+		return s.multi(w)
 	}
 	return s.lines(w)
 }

@@ -26,14 +26,14 @@
 //   - What arrives is bounded: a decompression bomb ends with an [Error].
 //
 // Whether a record is valid JSON, or fits its log type, is for the parser of
-// the filter to say; only boundaries are found here. A CSV record is one line:
-// line breaks inside quotes are not supported.
+// the filter to say; only boundaries are found here.
 package split
 
 import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 )
 
 // Kind says how text is cut into records.
@@ -46,6 +46,8 @@ const (
 	CSV
 	// JSON: values one after another, on one line or many.
 	JSON
+	// XML: each element of a given name is a record, on one line or many.
+	XML
 	// Parquet is found by content, whatever the framing asked for: each row is
 	// a record, as JSON text.
 	Parquet
@@ -60,6 +62,8 @@ func (k Kind) String() string {
 		return "csv"
 	case JSON:
 		return "json"
+	case XML:
+		return "xml"
 	case Parquet:
 		return "parquet"
 	}
@@ -84,13 +88,28 @@ type Framing struct {
 	// it that is skipped, as the original does.
 	Stderr bool
 
+	// FirstLine, for Lines, matches the first line of a record that has several;
+	// nil: each line is a record. Lines before the first one are skipped.
+	FirstLine *regexp.Regexp
+
+	// Quote, for CSV, encloses columns that may contain line breaks, as RFC 4180
+	// has it; 0: a record is one line. Separator is what stands between columns.
+	Quote, Separator byte
+
+	// Headless says that a CSV may lack its header: a first line with a number
+	// among its columns is a record.
+	Headless bool
+
+	// Element is the name of the elements that are records, for XML.
+	Element string
+
 	// HeaderLines is the number of lines at the top that are not records, for
-	// Lines. They count as positions.
+	// Lines. They count as positions, unless FirstLine is given.
 	HeaderLines int
 
 	// First and Last are the positions to keep, from 1 and inclusive; 0 means
 	// no bound. Positions are line numbers for Lines and CSV (the header is line
-	// 1), and count records for JSON and Parquet.
+	// 1), and count records for all other framings and within envelopes.
 	First, Last uint64
 }
 
@@ -167,8 +186,8 @@ type Result struct {
 	// Read counts the records given to emit, Bad the bad ones among them.
 	Read, Bad uint64
 	// Skipped counts JSON values that hold no records under the framing's key,
-	// control messages of CloudWatch Logs, and what containers wrote to standard
-	// error.
+	// control messages of CloudWatch Logs, what containers wrote to standard
+	// error, and lines before the first record of several lines.
 	Skipped uint64
 	// Compressed and Bytes are the object's size before and after decompression,
 	// as far as it was read.
@@ -183,6 +202,8 @@ type Reason string
 // Reasons of bad records and of objects that cannot be read to their end.
 const (
 	TooLong     Reason = "too_long"    // a record exceeds Limits.Record
+	NotXML      Reason = "not_xml"     // text where an XML element should begin, or an element that breaks off
+	NoRecord    Reason = "no_record"   // no line begins a record of several lines
 	NotJSON     Reason = "not_json"    // text where a JSON value should begin, or a value that breaks off
 	Truncated   Reason = "truncated"   // the object ends in the middle
 	Corrupt     Reason = "corrupt"     // the decompressor or Parquet reader gives up
@@ -243,6 +264,7 @@ type splitter struct {
 	depth  int      // of envelopes
 	texts  [][]byte // buffers for text taken from strings, by depth
 	fields []byte   // buffer for the fields of a container
+	broken int      // CSV records whose quotes are not closed
 	buf    []byte   // buffer for Record.Envelope
 }
 
