@@ -28,7 +28,6 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"github.com/fluent-siem/fluent-siem/internal/settings"
-	"github.com/fluent-siem/fluent-siem/plugins/s3sqs/split"
 )
 
 // Type is one log type, as its YAML file says.
@@ -59,6 +58,16 @@ type Type struct {
 	FirstLine string `yaml:"first_line"`
 	// HeaderLines is how many lines at the top of an object are no records.
 	HeaderLines int `yaml:"header_lines"`
+	// Element is the name of the XML elements that are records, on one line or
+	// many. Empty: records are lines.
+	Element string `yaml:"element"`
+	// Envelopes says what becomes of records in an envelope (CloudWatch Logs,
+	// EventBridge, SNS, FireLens): unwrap (default), or keep where the records of
+	// the type look like one.
+	Envelopes string `yaml:"envelopes"`
+	// ContainerStderr loads what containers wrote to standard error too
+	// (FireLens); else it is skipped and counted.
+	ContainerStderr bool `yaml:"container_stderr"`
 	// Rename gives root fields of a record other names, new: old, before
 	// anything else.
 	Rename map[string]string `yaml:"rename"`
@@ -103,6 +112,7 @@ type Type struct {
 	OwnLogs string `yaml:"own_logs"`
 
 	key, ignoreKey, bucket *regexp.Regexp
+	firstLine              *regexp.Regexp
 	own                    bool // from the operator's directory
 	prefix                 int  // length of the literal text in key: how specific it is
 }
@@ -130,6 +140,10 @@ type Columns struct {
 	// Names are the columns' names, without a header. An empty name is a column
 	// that is not kept.
 	Names []string `yaml:"names"`
+	// Default are the names of the columns where an object lacks the header that
+	// its type has otherwise: within envelopes, and where the first line has a
+	// number among its columns.
+	Default []string `yaml:"default"`
 	// Required is how many columns a line must have to be a record. Columns
 	// beyond are absent where a line is shorter. Default 2.
 	Required int `yaml:"required"`
@@ -176,7 +190,10 @@ type ID struct {
 
 // Index says where documents go.
 type Index struct {
-	Name     string   `yaml:"name"`
+	Name string `yaml:"name"`
+	// Also are names that a step may choose instead by what the record says;
+	// no record goes anywhere else.
+	Also     []string `yaml:"also"`
 	Suffix   string   `yaml:"suffix"`
 	Rotation Rotation `yaml:"rotation"` // default monthly
 	Zone     string   `yaml:"zone"`     // ±HH:MM of the date in the name; default +00:00
@@ -223,17 +240,6 @@ func (c *Candidates) UnmarshalYAML(b []byte) error {
 	}
 	*c = many
 	return nil
-}
-
-// Framing says how an object of the type is cut into records.
-func (t *Type) Framing() split.Framing {
-	switch {
-	case t.Format == JSON:
-		return split.Framing{Kind: split.JSON, Records: t.Records}
-	case t.Format == ColumnF && t.Columns.Header:
-		return split.Framing{Kind: split.CSV}
-	}
-	return split.Framing{Kind: split.Lines, HeaderLines: t.HeaderLines}
 }
 
 // parse reads one file. base finds the type that it may extend.
@@ -294,7 +300,8 @@ func (t *Type) prepare() error {
 	default:
 		bad.Add("format", "%q is no format; use json, columns or pattern", t.Format)
 	}
-	pattern("first_line", t.FirstLine)
+	t.firstLine = pattern("first_line", t.FirstLine)
+	t.checkFraming(&bad)
 	switch t.Raw {
 	case "":
 		t.Raw = "keep"
@@ -335,6 +342,9 @@ func (t *Type) checkColumns(bad *settings.Problems) {
 	if c.Required == 0 {
 		c.Required = 2
 	}
+	if !c.Header && len(c.Default) > 0 {
+		bad.Add("columns.default", "is for types with a header; without one write names")
+	}
 	if !c.Header && len(c.Names) == 0 {
 		bad.Add("columns.names", "is empty; name the columns, or say header: true")
 	}
@@ -358,6 +368,11 @@ func (t *Type) checkIndex(bad *settings.Problems) {
 	x := &t.Index
 	if !ValidIndex(x.Name) || x.Suffix != "" && !ValidIndex(x.Name+"-"+x.Suffix) {
 		bad.Add("index.name", "%q is no index name: small letters, digits, - _ . and not - _ + at the start", x.Name)
+	}
+	for i, name := range x.Also {
+		if !ValidIndex(name) {
+			bad.Add(fmt.Sprintf("index.also[%d]", i), "%q is no index name", name)
+		}
 	}
 	if x.Rotation == "" {
 		x.Rotation = Monthly
