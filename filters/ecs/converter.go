@@ -61,6 +61,7 @@ type Converter struct {
 	agentBuf []byte // its user agent without percent-encoding
 	time     time.Time
 	target   event.Target
+	choice   int // which of the plan's indices it names
 	idBuf    []byte
 	ownID    bool // the record brought its id
 	matches  enrich.Matches
@@ -186,6 +187,9 @@ func (c *Converter) Convert(o *Object, number uint64, envelope, raw []byte) erro
 // read returns what a source has in this record: a text, or a JSON value that
 // is none. Numbers and booleans are texts. Both nil: nothing.
 func (c *Converter) read(s *source) ([]byte, *fastjson.Value) {
+	if s.envelope {
+		return c.asText(c.env.record.Get(s.path...))
+	}
 	if c.layout != nil {
 		if i := c.layout.cols[s.id]; i >= 0 {
 			return c.cols[i], nil

@@ -7,6 +7,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/valyala/fastjson"
 )
@@ -110,6 +111,16 @@ func appendPythonString(dst, s []byte) []byte {
 		}
 	}
 	return append(dst, '"')
+}
+
+// appendPythonTime writes a time as datetime.isoformat does, in UTC: a fraction
+// of six digits, or none when it is zero.
+func appendPythonTime(dst []byte, t time.Time) []byte {
+	layout := "2006-01-02T15:04:05-07:00"
+	if t.Nanosecond() >= 1000 {
+		layout = "2006-01-02T15:04:05.000000-07:00"
+	}
+	return t.UTC().AppendFormat(dst, layout)
 }
 
 // appendPythonNumber writes integers as they are and floats as repr does.

@@ -1,9 +1,11 @@
 package ecs
 
 import (
+	"crypto/md5" //nolint:gosec // the original's ids, not a secret
 	"encoding/binary"
 	"encoding/hex"
 	"regexp"
+	"time"
 
 	"github.com/zeebo/xxh3"
 
@@ -21,8 +23,8 @@ type Object struct {
 	layout  *layout // of its columns
 	account string
 	region  string
-	seed    uint64 // hash of bucket, key and version
-	index   indexCache
+	seed    uint64       // hash of bucket, key and version
+	indices []indexCache // one for each of the plan's
 }
 
 // indexCache remembers the index of one day: most records of an object share it.
@@ -51,7 +53,10 @@ func (c *Converter) Object(t *logtype.Type, src lease.Source) (*Object, error) {
 			o.layout = p.layout(headerNames(src.Header, &t.Columns))
 		}
 	}
-	o.index.day = -1 << 62
+	o.indices = make([]indexCache, len(p.indices))
+	for i := range o.indices {
+		o.indices[i].day = -1 << 62
+	}
 	return o, nil
 }
 
@@ -116,10 +121,56 @@ func (c *Converter) setTarget(number uint64) {
 		}
 	}
 	c.idBuf = id
+	c.choice = 0
 	c.target = event.Target{Index: c.indexName(), ID: id, Op: op}
 	if c.engine.Collection == TimeSeries {
 		c.target.ID = nil
 	}
+}
+
+// setID gives the document an id that a step made of what the record says: @id
+// is id, and the document's has the suffix behind it. A document with the same
+// id is a newer version of the same thing and replaces the older one.
+func (c *Converter) setID(id, suffix []byte) {
+	buf := c.idBuf[:0]
+	if len(id)+1+len(suffix) > maxID {
+		sum := md5.Sum(id)
+		buf = hex.AppendEncode(buf, sum[:])
+	} else {
+		buf = appendClean(buf, id)
+	}
+	n := len(buf)
+	if len(suffix) > 0 {
+		buf = appendClean(append(buf, '_'), suffix)
+	}
+	c.idBuf, c.ownID = buf, true
+	c.setText(c.p.std.id, buf[:n:n])
+	c.target.Op = event.OpIndex
+	if c.engine.Collection != TimeSeries {
+		c.target.ID = buf
+	}
+}
+
+// setTime moves the document to another time: @timestamp and index.
+func (c *Converter) setTime(t time.Time) {
+	c.time = t
+	start := len(c.scratch)
+	c.scratch = appendTime(c.scratch, t)
+	c.setText(c.p.std.timestamp, c.scratch[start:len(c.scratch):len(c.scratch)])
+	c.target.Index = c.indexName()
+}
+
+// setIndex moves the document to another of the type's indices; false when it
+// has none of that name, and the document stays.
+func (c *Converter) setIndex(name []byte) bool {
+	for i := range c.p.indices {
+		if c.p.indices[i].name == string(name) {
+			c.choice = i
+			c.target.Index = c.indexName()
+			return true
+		}
+	}
+	return false
 }
 
 // appendClean appends an id without control characters: a record's own id is
@@ -136,7 +187,7 @@ func appendClean(dst, id []byte) []byte {
 
 // indexName is the index of the record's time.
 func (c *Converter) indexName() []byte {
-	x, at := &c.p.index, c.time
+	x, at := &c.p.indices[c.choice], c.time
 	if x.ingested {
 		at = c.now
 	}
@@ -146,7 +197,7 @@ func (c *Converter) indexName() []byte {
 	if seconds < 0 && seconds%86400 != 0 {
 		day--
 	}
-	cache := &c.o.index
+	cache := &c.o.indices[c.choice]
 	if cache.day != day || c.engine.Avoid != nil {
 		name := x.of(at, c.engine.Collection)
 		if c.engine.Avoid != nil && c.engine.Collection == Cluster {

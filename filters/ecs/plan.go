@@ -53,8 +53,8 @@ type plan struct {
 	agent   *agentRule
 	iocIP   []iocField
 	iocName []iocField
-	index   indexRule
-	fixed   *layout // columns without a header, groups of a pattern
+	indices []indexRule // the type's, then those that a step may choose
+	fixed   *layout     // columns without a header, groups of a pattern
 	client  *clientRule
 	own     func(*Converter) bool // the record tells of this loader's own activity
 	std     standard
@@ -69,11 +69,13 @@ type standard struct {
 	threat                                       int
 }
 
-// source is one field of a record: a path into JSON, or a column.
+// source is one field of a record: a path into JSON, or a column. @envelope
+// with a path is a field of what the record was wrapped in.
 type source struct {
-	id   int
-	name string
-	path []string
+	id       int
+	name     string
+	path     []string
+	envelope bool
 }
 
 // rule fills one slot from the first (or, for a list, from each) source.
@@ -194,9 +196,12 @@ func compile(t *logtype.Type) (*plan, error) {
 	}
 	p.text = newTextTree(t.Text)
 	p.enrichment(&bad)
-	var err error
-	if p.index, err = newIndexRule(t.Index); err != nil {
-		bad.Add("index", "%v", err)
+	for _, name := range append([]string{t.Index.Name}, t.Index.Also...) {
+		rule, err := newIndexRule(name, t.Index)
+		if err != nil {
+			bad.Add("index", "%v", err)
+		}
+		p.indices = append(p.indices, rule)
 	}
 	if t.OwnLogs != "" {
 		rule, ok := ownLogs[t.OwnLogs]
@@ -212,6 +217,8 @@ func compile(t *logtype.Type) (*plan, error) {
 			bad.Add("columns.parts", "%v", err)
 		} else if !t.Columns.Header {
 			p.fixed = p.layout(t.Columns.Names)
+		} else if len(t.Columns.Default) > 0 {
+			p.fixed = p.layout(t.Columns.Default)
 		}
 	}
 	if t.Format == logtype.Pattern {
@@ -277,9 +284,27 @@ func (p *plan) source(name string) *source {
 			return s
 		}
 	}
-	s := &source{id: len(p.sources), name: name, path: strings.Split(name, ".")}
+	s := &source{id: len(p.sources), name: name, path: splitPath(name)}
+	if s.path[0] == "@envelope" {
+		s.path, s.envelope = s.path[1:], true
+	}
 	p.sources = append(p.sources, s)
 	return s
+}
+
+// splitPath splits a path at its dots; one with a backslash before it is part of
+// a key.
+func splitPath(name string) []string {
+	path := strings.Split(name, ".")
+	for i := 0; i < len(path)-1; {
+		if key, ok := strings.CutSuffix(path[i], `\`); ok {
+			path[i] = key + "." + path[i+1]
+			path = slices.Delete(path, i+1, i+2)
+			continue
+		}
+		i++
+	}
+	return path
 }
 
 func newStatic(slot int, v any, list bool) (static, error) {
@@ -313,9 +338,9 @@ type indexRule struct {
 	ingested     bool
 }
 
-func newIndexRule(x logtype.Index) (indexRule, error) {
+func newIndexRule(name string, x logtype.Index) (indexRule, error) {
 	zone, err := logtype.ParseZone(x.Zone)
-	return indexRule{x.Name, x.Suffix, x.Rotation, zone, x.Time == "ingested"}, err
+	return indexRule{name, x.Suffix, x.Rotation, zone, x.Time == "ingested"}, err
 }
 
 // of returns the index of a time. Weeks are those of ISO 8601.

@@ -40,6 +40,15 @@ func (c *Converter) setOne(slot int, s string) {
 	v.kind, v.list = list, append(v.list[:0], []byte(s))
 }
 
+// setBool sets a slot to a truth value.
+func (c *Converter) setBool(slot int, b bool) {
+	v := c.arena.NewFalse()
+	if b {
+		v = c.arena.NewTrue()
+	}
+	c.slots[slot].kind, c.slots[slot].json = jsonValue, v
+}
+
 // clear empties a slot.
 func (c *Converter) clear(slot int) { c.slots[slot].kind = none }
 

@@ -138,7 +138,18 @@ func (c *Converter) writeSlot(n *node) {
 		c.writeTexts(s.list)
 	case fragment:
 		w.Key(n.key)
-		w.Fragment(s.frag)
+		if len(n.children) == 0 {
+			w.Fragment(s.frag)
+			break
+		}
+		m := w.Object() // what the tables lack may stand in the record
+		w.Members(s.frag)
+		for _, child := range n.children {
+			if !s.frag.Has(child.key) {
+				c.writeNode(child)
+			}
+		}
+		w.EndObject(m)
 	case jsonValue:
 		before := w.Save()
 		w.Key(n.key)

@@ -50,6 +50,8 @@ type Type struct {
 	Records string `yaml:"records"`
 	// Columns describe a line of columns.
 	Columns Columns `yaml:"columns"`
+	// Access says what stands around the fields of an access log (access).
+	Access Access `yaml:"access"`
 	// Pattern is a regular expression (RE2) that matches a record from its start;
 	// its named groups are the fields (pattern).
 	Pattern string `yaml:"pattern"`
@@ -125,6 +127,7 @@ const (
 	JSON    Format = "json"    // one JSON object
 	ColumnF Format = "columns" // a line of columns
 	Pattern Format = "pattern" // text that a regular expression takes apart
+	AccessF Format = "access"  // a line of the common or combined log format of web servers
 )
 
 // Columns describe a line of columns: a separator, perhaps quotes, and names.
@@ -165,6 +168,22 @@ type Part struct {
 	Column string   `yaml:"column"`
 	As     string   `yaml:"as"`   // the splitter: see filters/ecs
 	Into   []string `yaml:"into"` // the fields, in the splitter's order
+}
+
+// Access describes a line of the common log format, which NCSA's httpd began
+// and Apache, NGINX and others write:
+//
+//	[virtual host] address identity user [time] "request" status bytes
+//
+// or the combined one, with "referrer" "user agent" behind, and numbers of bytes
+// or texts after these. The fields are xff, vhost, remotehost, ident, authuser,
+// datetime, request_method, request_path, request_version, request_raw (a request
+// that is none), response_status, response_body_bytes, referer, useragent,
+// request_bytes and response_bytes.
+type Access struct {
+	// Forwarded is where the addresses of X-Forwarded-For stand, if at all:
+	// first, before the address, or last, quoted, behind the user agent.
+	Forwarded string `yaml:"forwarded"`
 }
 
 // Time is one place where the event's time may stand: a field of the record,
@@ -291,6 +310,10 @@ func (t *Type) prepare() error {
 	t.prefix = literals(t.Key)
 	switch t.Format {
 	case JSON:
+	case AccessF:
+		if f := t.Access.Forwarded; f != "" && f != "first" && f != "last" {
+			bad.Add("access.forwarded", "%q; use first or last, or leave it out", f)
+		}
 	case ColumnF:
 		t.checkColumns(&bad)
 	case Pattern:
@@ -298,7 +321,7 @@ func (t *Type) prepare() error {
 			bad.Add("pattern", "has no named groups: (?P<name>…) makes a field")
 		}
 	default:
-		bad.Add("format", "%q is no format; use json, columns or pattern", t.Format)
+		bad.Add("format", "%q is no format; use json, columns, access or pattern", t.Format)
 	}
 	t.firstLine = pattern("first_line", t.FirstLine)
 	t.checkFraming(&bad)

@@ -1,6 +1,7 @@
 package event
 
 import (
+	"bytes"
 	"encoding/binary"
 	"strconv"
 
@@ -144,6 +145,28 @@ func (w *Writer) Fragment(f Fragment) {
 		w.Buf = append(w.Buf, f.JSON...)
 	}
 }
+
+// Members writes the entries of an object that was rendered before into the
+// object that is open.
+func (w *Writer) Members(f Fragment) {
+	n, rest, err := msgp.ReadMapHeaderBytes(f.Msgpack)
+	switch {
+	case err != nil || n == 0:
+		return
+	case w.pack:
+		w.Buf = append(w.Buf, rest...)
+	default:
+		if w.n > 0 {
+			w.Buf = append(w.Buf, ',')
+		}
+		w.Buf = append(w.Buf, f.JSON[1:len(f.JSON)-1]...)
+	}
+	w.n += n
+}
+
+// Has reports whether an object that was rendered before has an entry of that
+// name, at whatever depth.
+func (f Fragment) Has(k Key) bool { return bytes.Contains(f.JSON, k.json) }
 
 // Bool writes true or false.
 func (w *Writer) Bool(v bool) {
