@@ -1,7 +1,7 @@
 /* main.c: arguments, signals, the life of pipelines, reload. */
 #include <dlfcn.h>
 #include <errno.h>
-#include <poll.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -355,6 +355,8 @@ int main(int argc, char **argv)
     if (config_path == NULL || pipe(signals) != 0) {
         usage();
     }
+    mallopt(M_ARENA_MAX, 2); /* Fluent Bit has jemalloc, which gives back what is free; so shall this */
+    mallopt(M_MMAP_THRESHOLD, 128 << 10);
     setvbuf(stderr, NULL, _IOLBF, 4096);
     install_handlers();
     p = pipeline_new(0);
