@@ -12,6 +12,7 @@ var findings = []permitted{
 	{"guardduty", `destination(\.port)?`, "the port that was probed", only("port")},
 	{"guardduty", `(source|destination)\.geo\.(city|country)_name`, "the finding's city and country are kept where GeoIP knows none", absent},
 	{"securityhub", `_id|event\.module|rule\.(name|id)`, "a finding without ProductName or Workflow gets its id and name like all others", gaveUp},
+	{"config-history config-snapshot", `cloud\.instance(\.id)?|user(\..*)?|related(\.\w+)?|configuration\.(owner|state|status)_\w+`, "an item without a configuration or an address still gets the other steps", gaveUp},
 }
 
 // ownLocation: nothing but geographic locations differ.
