@@ -43,6 +43,11 @@ type Config struct {
 	// IndicatorsFile holds indicators of compromise, one JSON object a line.
 	IndicatorsFile string `conf:"indicators_file"`
 
+	// ProxiesFile lists the networks of proxies that are trusted (your own load
+	// balancers, a content delivery network), one a line: where one of them is
+	// the client of a web server, the address that it forwarded takes its place.
+	ProxiesFile string `conf:"proxies_file"`
+
 	// Threads is how many cores one buffer is spread over; 0 is all of them.
 	Threads int `conf:"threads"`
 }
@@ -67,7 +72,7 @@ func (c Config) Validate() error {
 	if c.Threads < 0 || c.Threads > 1024 {
 		bad.Add("threads", "%d; use 0 for all cores, or their number", c.Threads)
 	}
-	for key, path := range map[string]string{"logtypes_dir": c.LogtypesDir, "exclude_file": c.ExcludeFile, "indicators_file": c.IndicatorsFile} {
+	for key, path := range map[string]string{"logtypes_dir": c.LogtypesDir, "exclude_file": c.ExcludeFile, "indicators_file": c.IndicatorsFile, "proxies_file": c.ProxiesFile} {
 		if path == "" {
 			continue
 		}

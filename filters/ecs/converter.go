@@ -44,6 +44,7 @@ type Converter struct {
 	now        time.Time
 	ingested   []byte
 	indicators *enrich.Indicators
+	proxies    *enrich.Proxies
 	rules      *exclude.Rules
 
 	// The record in hand.
@@ -112,6 +113,9 @@ func (c *Converter) Begin(t time.Time) {
 	c.ingested = appendTime(c.ingested[:0], t)
 	if e.Indicators != nil {
 		c.indicators = e.Indicators()
+	}
+	if e.Proxies != nil {
+		c.proxies = e.Proxies()
 	}
 	if e.Rules != nil {
 		c.rules = e.Rules()

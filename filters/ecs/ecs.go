@@ -65,6 +65,7 @@ type Engine struct {
 	Geo        *enrich.Geo               // nil: no GeoIP
 	Agents     *enrich.Agents            // nil: user agents are not parsed
 	Indicators func() *enrich.Indicators // those in use now; nil: no indicators
+	Proxies    func() *enrich.Proxies    // those in use now; nil: no proxy is trusted
 	Rules      func() *exclude.Rules     // those in use now; nil: nothing is excluded but own logs
 	// Avoid reports that an index cannot be written; the next of name_01,
 	// name_02, … is used instead. nil: every index can.

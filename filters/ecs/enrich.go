@@ -10,6 +10,9 @@ import (
 // enrich adds what tables know: where addresses are, which program a user
 // agent is, what indicators warn of.
 func (c *Converter) enrich() {
+	if c.p.client != nil && c.proxies.Len() > 0 {
+		c.realClient(c.p.client)
+	}
 	if c.geo != nil {
 		for i := range c.p.geo {
 			c.locate(&c.p.geo[i])
@@ -33,6 +36,36 @@ func (c *Converter) addr(slot int) (netip.Addr, bool) {
 		s.ip, _ = parseAddr(s.text)
 	}
 	return s.ip, s.ip.IsValid()
+}
+
+// realClient replaces the address of a trusted proxy by that of the client it
+// forwarded for.
+func (c *Converter) realClient(r *clientRule) {
+	peer, ok := c.addr(r.ip)
+	if !ok || c.slots[r.forwarded].kind != list {
+		return
+	}
+	items := c.slots[r.forwarded].list
+	start := len(c.scratch)
+	for i, item := range items {
+		if i > 0 {
+			c.scratch = append(c.scratch, ',')
+		}
+		c.scratch = append(c.scratch, item...)
+	}
+	client, ok := c.proxies.Client(peer, c.made(start))
+	if !ok {
+		return
+	}
+	for _, item := range items { // as it was written
+		if a, ok := parseAddr(item); ok && a == client {
+			c.setText(r.ip, item)
+			c.slots[r.ip].ip = a
+			c.setText(r.address, item)
+			c.addToList(r.related, item)
+			return
+		}
+	}
 }
 
 func (c *Converter) locate(r *geoRule) {

@@ -130,6 +130,17 @@ func newEngine(cfg Config, log *slog.Logger) *Engine {
 		e.Indicators = file.Load
 		e.close = append(e.close, file.Close)
 	}
+	if cfg.ProxiesFile != "" {
+		file := follow.Open(cfg.ProxiesFile, log, func(r io.Reader) (*enrich.Proxies, error) {
+			table, left, err := enrich.LoadProxies(r)
+			for _, err := range left {
+				log.Warn("the other proxies are used", "file", cfg.ProxiesFile, "error", err)
+			}
+			return table, err
+		})
+		e.Proxies = file.Load
+		e.close = append(e.close, file.Close)
+	}
 	return e
 }
 

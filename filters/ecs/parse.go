@@ -64,6 +64,7 @@ func (c *Converter) parse() error {
 var parsers = map[logtype.Format]func(*Converter) error{
 	logtype.ColumnF: (*Converter).parseColumns,
 	logtype.Pattern: (*Converter).parsePattern,
+	logtype.AccessF: (*Converter).parseAccess,
 }
 
 func (c *Converter) parseJSON() error {

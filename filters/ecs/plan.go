@@ -221,6 +221,9 @@ func compile(t *logtype.Type) (*plan, error) {
 			p.fixed = p.layout(t.Columns.Default)
 		}
 	}
+	if t.Format == logtype.AccessF {
+		p.fixed = p.layout(accessFields)
+	}
 	if t.Format == logtype.Pattern {
 		p.pattern = regexp.MustCompile("^(?:" + t.Pattern + ")") // logtype compiled it before
 		p.fixed = p.layout(p.pattern.SubexpNames()[1:])

@@ -1,8 +1,10 @@
 package enrich
 
 import (
+	"bufio"
 	"bytes"
 	"fmt"
+	"io"
 	"net/netip"
 	"strings"
 
@@ -38,6 +40,24 @@ func NewProxies(networks []string) (*Proxies, []error) {
 		t.n++
 	}
 	return t, left
+}
+
+// LoadProxies reads a list with one network or address a line. What follows a
+// blank or # is a comment. It fails only when reading does.
+func LoadProxies(r io.Reader) (*Proxies, []error, error) {
+	var networks []string
+	lines := bufio.NewScanner(r)
+	for lines.Scan() {
+		text, _, _ := strings.Cut(lines.Text(), "#")
+		if words := strings.Fields(text); len(words) > 0 {
+			networks = append(networks, words[0])
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return nil, nil, err
+	}
+	t, left := NewProxies(networks)
+	return t, left, nil
 }
 
 // Len is how many networks the table has.

@@ -57,6 +57,9 @@ type goldenCase struct {
 	ExclusionCSV string            `json:"exclusion_csv"`
 	Parameters   [][2]string       `json:"parameters"`
 	Mismatches   int               `json:"records_dropped_pattern_mismatch"`
+	Proxies      []struct {
+		Network string `json:"cidr"`
+	} `json:"trusted_proxies"`
 
 	dir string
 }
@@ -207,7 +210,7 @@ func convert(t *testing.T, c goldenCase, geo *enrich.Geo) (docs []document, fail
 	}
 	engine := &ecs.Engine{
 		IDs: ecs.Content, Geo: geo, Agents: agents, Now: func() time.Time { return clock },
-		Indicators: indicators(t, c), Rules: rules(t, c),
+		Indicators: indicators(t, c), Proxies: proxies(t, c), Rules: rules(t, c),
 		Avoid: func(index string) bool { return slices.Contains(c.ReadOnly, index) },
 	}
 	switch c.Environment["AOSS_TYPE"] {
@@ -287,6 +290,19 @@ func indicators(t *testing.T, c goldenCase) func() *enrich.Indicators {
 		t.Logf("indicator not used: %v", e)
 	}
 	return func() *enrich.Indicators { return loaded }
+}
+
+func proxies(t *testing.T, c goldenCase) func() *enrich.Proxies {
+	t.Helper()
+	var networks []string
+	for _, p := range c.Proxies {
+		networks = append(networks, p.Network)
+	}
+	table, left := enrich.NewProxies(networks)
+	for _, err := range left {
+		t.Logf("%v", err)
+	}
+	return func() *enrich.Proxies { return table }
 }
 
 func rules(t *testing.T, c goldenCase) func() *exclude.Rules {

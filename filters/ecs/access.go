@@ -1,0 +1,217 @@
+package ecs
+
+import (
+	"bytes"
+	"errors"
+)
+
+// accessFields are the fields of a line of an access log, in the order of their
+// columns below.
+var accessFields = []string{
+	"xff", "vhost", "remotehost", "ident", "authuser", "datetime",
+	"request_method", "request_path", "request_version", "request_raw",
+	"response_status", "response_body_bytes", "referer", "useragent", "request_bytes", "response_bytes",
+}
+
+const (
+	accXFF = iota
+	accVHost
+	accHost
+	accIdent
+	accUser
+	accTime
+	accMethod
+	accPath
+	accVersion
+	accRequest
+	accStatus
+	accBody
+	accReferrer
+	accAgent
+	accIn
+	accOut
+	accN
+)
+
+var errAccess = errors.New("no line of an access log: want address identity user [time] \"request\" status bytes")
+
+// parseAccess takes a line of the common or combined log format apart
+// ([logtype.Access]). "-" is nothing.
+func (c *Converter) parseAccess() error {
+	var cols [accN][]byte
+	if !splitAccess(c.raw, &cols, c.p.t.Access.Forwarded) {
+		return errAccess
+	}
+	c.cols = append(c.cols[:0], cols[:]...)
+	c.useLayout(c.p.fixed)
+	return nil
+}
+
+func splitAccess(line []byte, cols *[accN][]byte, forwarded string) bool {
+	head, rest, ok := cutTime(line, cols)
+	if !ok || !splitHead(head, cols, forwarded) {
+		return false
+	}
+	end := requestEnd(rest)
+	if end < 0 {
+		return false
+	}
+	splitRequestLine(rest[:end], cols)
+	rest = rest[end+2:]
+	cols[accStatus] = rest[:3]
+	rest = bytes.TrimPrefix(rest[3:], []byte(" "))
+	cols[accBody], rest = dashed(rest)
+	if len(rest) > 0 && rest[0] == '"' {
+		cols[accReferrer], rest = quoted(rest)
+		cols[accAgent], rest = quoted(rest)
+	}
+	if len(rest) > 0 && rest[0] == '"' && forwarded == "last" {
+		cols[accXFF], rest = quoted(rest)
+	}
+	in, rest := dashed(rest)
+	out, _ := dashed(rest)
+	if _, ok := digits(in); ok && len(in) > 0 {
+		if _, ok := digits(out); ok && len(out) > 0 {
+			cols[accIn], cols[accOut] = in, out
+		}
+	}
+	return true
+}
+
+// cutTime finds the time: the first text in brackets that a quote follows.
+func cutTime(line []byte, cols *[accN][]byte) (head, rest []byte, ok bool) {
+	for from := 0; ; {
+		i := bytes.Index(line[from:], []byte(" ["))
+		if i < 0 {
+			return nil, nil, false
+		}
+		i += from
+		n := bytes.IndexByte(line[i:], ']')
+		if n < 0 {
+			return nil, nil, false
+		}
+		if after, ok := bytes.CutPrefix(line[i+n+1:], []byte(` "`)); ok && n > 2 {
+			cols[accTime] = line[i+2 : i+n]
+			return line[:i], after, true
+		}
+		from = i + 2
+	}
+}
+
+// splitHead splits what stands before the time. The identity is what does not
+// belong to the others: it may have blanks, as may the user after an identity
+// that is "-".
+func splitHead(head []byte, cols *[accN][]byte, forwarded string) bool {
+	rest := head
+	host, tail, ok := bytes.Cut(rest, []byte(" "))
+	switch {
+	case !ok:
+		return false
+	case forwarded == "first" && (len(host) == 1 && host[0] == '-' || isAddress(bytes.TrimSuffix(host, []byte(",")))):
+		// The last of the addresses at the start is the client, if identity and
+		// user are left; those before it were forwarded.
+		at := 0
+		for end := len(host); ; {
+			word, _, more := bytes.Cut(head[end:][1:], []byte(" "))
+			if !more || !isAddress(bytes.TrimSuffix(word, []byte(","))) || bytes.IndexByte(head[end+1+len(word)+1:], ' ') < 0 {
+				break
+			}
+			at, end = end+1, end+1+len(word)
+			if word[len(word)-1] != ',' {
+				host = word
+			}
+		}
+		if at > 0 {
+			cols[accXFF] = dash(bytes.TrimSpace(head[:at]))
+			host, tail, _ = bytes.Cut(head[at:], []byte(" "))
+		}
+	case !isAddress(host):
+		// A virtual host before the address.
+		if word, after, ok := bytes.Cut(tail, []byte(" ")); ok && isAddress(word) && bytes.IndexByte(after, ' ') > 0 {
+			cols[accVHost], host, tail = host, word, after
+		}
+	}
+	cols[accHost] = host
+	ident, user := tail, []byte(nil)
+	if after, ok := bytes.CutPrefix(tail, []byte("- ")); ok {
+		ident, user = nil, after
+	} else if i := bytes.LastIndexByte(tail, ' '); i >= 0 {
+		ident, user = tail[:i], tail[i+1:]
+	} else {
+		return false
+	}
+	cols[accIdent], cols[accUser] = dash(ident), dash(user)
+	return true
+}
+
+// isAddress reports whether b is an IP address, or looks enough like one.
+func isAddress(b []byte) bool {
+	_, ok := parseAddr(b)
+	return ok
+}
+
+// requestEnd finds the quote that ends the request: blank and status follow.
+func requestEnd(b []byte) int {
+	for from := 0; ; {
+		i := bytes.IndexByte(b[from:], '"')
+		if i < 0 {
+			return -1
+		}
+		i += from
+		if len(b) >= i+5 && b[i+1] == ' ' && (len(b) == i+5 || b[i+5] == ' ') {
+			if _, ok := digits(b[i+2 : i+5]); ok {
+				return i
+			}
+		}
+		from = i + 1
+	}
+}
+
+// splitRequestLine splits METHOD path HTTP/version; what is none is kept whole.
+func splitRequestLine(b []byte, cols *[accN][]byte) {
+	if len(b) == 0 || len(b) == 1 && b[0] == '-' {
+		return
+	}
+	if i, j := bytes.IndexByte(b, ' '), bytes.LastIndex(b, []byte(" HTTP/")); i > 0 && j >= i {
+		if version := b[j+len(" HTTP/"):]; bytes.IndexByte(version, ' ') < 0 {
+			cols[accMethod], cols[accVersion] = b[:i], version
+			if j > i {
+				cols[accPath] = b[i+1 : j]
+			}
+			return
+		}
+	}
+	cols[accRequest] = b
+}
+
+// dashed cuts off a word; "-" is nothing.
+func dashed(b []byte) (word, rest []byte) {
+	word, rest, _ = bytes.Cut(b, []byte(" "))
+	return dash(word), rest
+}
+
+func dash(b []byte) []byte {
+	if len(b) == 1 && b[0] == '-' {
+		return nil
+	}
+	return b
+}
+
+// quoted cuts off a text in quotes, which may have quotes in it that are
+// escaped or that no blank follows; "-" is nothing.
+func quoted(b []byte) (text, rest []byte) {
+	if len(b) == 0 || b[0] != '"' {
+		return nil, b
+	}
+	for i := 1; i < len(b); i++ {
+		switch {
+		case b[i] == '\\':
+			i++
+		case b[i] == '"' && i+1 == len(b):
+			return dash(b[1:i]), nil
+		case b[i] == '"' && b[i+1] == ' ':
+			return dash(b[1:i]), b[i+2:]
+		}
+	}
+	return dash(b[1:]), nil // cut off
+}
