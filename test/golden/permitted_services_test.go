@@ -1,6 +1,10 @@
 package golden
 
-import "strings"
+import (
+	"encoding/json"
+	"reflect"
+	"strings"
+)
 
 var services = []permitted{
 	{"elasticache-redis-slowlog", `elasticache\.Duration(_us| \(us\))`, "a duration of 0 is renamed like any other", nil},
@@ -13,6 +17,12 @@ var services = []permitted{
 	{"clientvpn", `clientvpn\.connection-(start|end|last-update)-time`, "times are rewritten, and NA is absent, whatever else is missing", clientVPNTime},
 	{"clientvpn", `network(\..*)?`, "what flowed is counted, whatever else is missing", absent},
 	{"clientvpn opensearch-audit", `error\.message`, "the reason of a parser is in its own words", parserWords},
+	{"ocsf-json securitylake", `related(\.hosts)?`, "the hosts of an OCSF event", only("hosts")},
+	{"ocsf-json securitylake", `@timestamp`, "the time of a finding is written like all times", sameInstant},
+	{"securitylake", `.*`, "a map of Parquet is a JSON object, not a list of Python pairs", pythonPairs},
+	{"securitylake", `.*_dt`, "a time of Parquet is written with Z", sameTime},
+	{"securitylake", `.*`, "a number of 32 bits is written as it is, not as the nearest of 64", sameFloat32},
+	{"ocsf-json securitylake", `_index|@log_type|user\.name`, "an event without a category's number is told by its name or class", gaveUp},
 }
 
 // clientVPNTime: ours is the original's time with T and zone, or NA left out.
@@ -43,4 +53,75 @@ func bracketedList(c goldenCase, want, got any) bool {
 		}
 	}
 	return true
+}
+
+// sameInstant: the original wrote milliseconds since 1970 as a number.
+func sameInstant(_ goldenCase, want, got any) bool {
+	w, wok := want.(float64)
+	g, gok := got.(int64)
+	return wok && gok && int64(w)*1e6 == g
+}
+
+// sameTime: two texts for one instant.
+func sameTime(_ goldenCase, want, got any) bool {
+	_, wok := want.(string)
+	w, g := instant(want), instant(got)
+	_, ok := w.(int64)
+	return wok && ok && w == g
+}
+
+// sameFloat32: numbers differ in what 32 bits do not hold, and nothing else.
+func sameFloat32(c goldenCase, want, got any) bool {
+	switch w := want.(type) {
+	case float64:
+		g, ok := got.(float64)
+		return ok && float32(w) == float32(g)
+	case map[string]any:
+		g, ok := got.(map[string]any)
+		if !ok || len(w) != len(g) {
+			return false
+		}
+		for k := range w {
+			if !sameFloat32(c, w[k], g[k]) {
+				return false
+			}
+		}
+		return true
+	case []any:
+		g, ok := got.([]any)
+		if !ok || len(w) != len(g) {
+			return false
+		}
+		for i := range w {
+			if !sameFloat32(c, w[i], g[i]) {
+				return false
+			}
+		}
+		return true
+	}
+	return want == got
+}
+
+// pythonPairs: the original has the Python form of a list of pairs, ours the
+// object of them.
+func pythonPairs(_ goldenCase, want, got any) bool {
+	w, _ := want.(string)
+	g, _ := got.(string)
+	p := &python{text: w}
+	v, ok := p.value()
+	pairs, isList := v.([]any)
+	if !ok || !isList || !strings.HasPrefix(w, "[(") {
+		return false
+	}
+	object := map[string]any{}
+	for _, pair := range pairs {
+		kv, _ := pair.([]any)
+		if len(kv) != 2 {
+			return false
+		}
+		k, _ := kv[0].(string)
+		object[k] = kv[1]
+	}
+	var parsed any
+	return json.Unmarshal([]byte(g), &parsed) == nil && reflect.DeepEqual(any(object), parsed)
 }

@@ -186,10 +186,10 @@ func (p *python) value() (any, bool) {
 	switch c := p.text[0]; c {
 	case '\'', '"':
 		return p.quoted(c)
-	case '[':
+	case '[', '(':
 		p.text = p.text[1:]
-		list := []any{}
-		for !p.skip("]") {
+		list, end := []any{}, map[byte]string{'[': "]", '(': ")"}[c]
+		for !p.skip(end) {
 			v, ok := p.value()
 			if !ok {
 				return nil, false
