@@ -19,7 +19,8 @@ type column struct {
 	name     []byte // "name": as JSON
 	shape    shape
 	repeated bool
-	def, rep int // levels of this node
+	wrapper  bool // the group that a list puts around each of its elements
+	def, rep int  // levels of this node
 	first    int // its first leaf among those of its parent
 	leaves   int
 	children []*column
@@ -64,6 +65,11 @@ func newColumn(c *parquet.Column) *column {
 	switch inner := n.children[0]; logical.Value.(type) {
 	case *format.ListType:
 		n.shape = list
+		// Older writers made the repeated group itself the element (Parquet,
+		// LogicalTypes.md, "Backward-compatibility rules").
+		name := c.Columns()[0].Name()
+		inner.wrapper = inner.shape == group && len(inner.children) == 1 && !inner.children[0].repeated &&
+			name != "array" && name != c.Name()+"_tuple"
 	case *format.MapType:
 		if len(inner.children) == 2 {
 			n.shape = dict
@@ -139,7 +145,7 @@ func (n *column) each(columns [][]parquet.Value, f func([][]parquet.Value)) {
 // around each of its elements is left out.
 func (n *column) appendElements(dst []byte, columns [][]parquet.Value) ([]byte, bool) {
 	element := n
-	if n.shape == group && len(n.children) == 1 && !n.children[0].repeated {
+	if n.wrapper {
 		element = n.children[0]
 	}
 	empty := len(dst) + 1
