@@ -10,7 +10,10 @@ import (
 	"sync"
 
 	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/s2"
 	"github.com/klauspost/compress/zstd"
+	"github.com/pierrec/lz4/v4"
+	"github.com/therootcompany/xz"
 )
 
 // magic is how a format's first bytes look.
@@ -24,13 +27,16 @@ var magics = []magic{
 	{[]byte{0x1f, 0x8b, 0x08}, "gzip", openGzip},
 	{[]byte{0x28, 0xb5, 0x2f, 0xfd}, "zstd", openZstd},
 	{[]byte("BZh"), "bzip2", openBzip2},
-	{[]byte{0xfd, '7', 'z', 'X', 'Z', 0}, "xz", nil},
-	{[]byte{0x04, 0x22, 0x4d, 0x18}, "lz4", nil},
-	{[]byte("\xff\x06\x00\x00sNaPpY"), "snappy", nil},
+	{[]byte{0xfd, '7', 'z', 'X', 'Z', 0}, "xz", openXZ},
+	{[]byte{0x04, 0x22, 0x4d, 0x18}, "lz4", openLZ4},
+	{[]byte("\xff\x06\x00\x00sNaPpY"), "snappy", openSnappy},
 	{[]byte("7z\xbc\xaf\x27\x1c"), "7z", nil},
 	{[]byte("Obj\x01"), "Avro", nil},
 	{[]byte("ORC"), "ORC", nil},
 }
+
+// appleDouble begins the files that macOS puts into archives beside each file.
+var appleDouble = []byte{0, 5, 0x16, 7}
 
 var (
 	gzips   = sync.Pool{New: func() any { return new(gzip.Reader) }}
@@ -70,6 +76,22 @@ func openBzip2(br *bufio.Reader) (io.Reader, func(), error) {
 	return bzip2.NewReader(br), func() {}, nil
 }
 
+// openXZ bounds the dictionary, which is memory, at what xz -9 uses.
+func openXZ(br *bufio.Reader) (io.Reader, func(), error) {
+	z, err := xz.NewReader(br, 64<<20)
+	return z, func() {}, err
+}
+
+// openLZ4 reads frames; their blocks have 4 MiB at most.
+func openLZ4(br *bufio.Reader) (io.Reader, func(), error) {
+	return lz4.NewReader(br), func() {}, nil
+}
+
+// openSnappy reads the framing format, whose chunks have 64 KiB at most.
+func openSnappy(br *bufio.Reader) (io.Reader, func(), error) {
+	return s2.NewReader(br, s2.ReaderMaxBlockSize(64<<10)), func() {}, nil
+}
+
 func isBzip2(b []byte) bool {
 	return len(b) >= 10 && b[3] >= '1' && b[3] <= '9' &&
 		(bytes.Equal(b[4:10], []byte{0x31, 0x41, 0x59, 0x26, 0x53, 0x59}) || bytes.Equal(b[4:10], []byte{0x17, 0x72, 0x45, 0x38, 0x50, 0x90}))
@@ -82,9 +104,21 @@ func (s *splitter) object(src *source, r io.Reader, depth int) error {
 		br := readers.Get().(*bufio.Reader)
 		br.Reset(r)
 		defer func() { br.Reset(nil); readers.Put(br) }()
-		start, err := br.Peek(16)
+		start, err := br.Peek(tarMagic + 5)
 		if err != nil && err != io.EOF {
 			return s.corrupt(err)
+		}
+		if len(start) > tarMagic && string(start[tarMagic:]) == "ustar" {
+			if depth >= s.lim.Depth {
+				return s.tooDeep()
+			}
+			s.head.Layers = append(s.head.Layers, "tar")
+			return s.tar(src, br, depth)
+		}
+		start = start[:min(len(start), 16)]
+		if depth > 0 && bytes.HasPrefix(start, appleDouble) {
+			s.result.Skipped++
+			return nil
 		}
 		switch {
 		case bytes.HasPrefix(start, []byte("PK\x03\x04")), bytes.HasPrefix(start, []byte("PK\x05\x06")):
@@ -137,6 +171,10 @@ func (s *splitter) corrupt(err error) error {
 		return e
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
 		return &Error{Truncated, s.result.Bytes, "the compressed data breaks off"}
+	case errors.Is(err, xz.ErrMemlimit):
+		return &Error{Unsupported, s.result.Bytes, "xz with a dictionary of more than 64 MiB"}
+	case errors.Is(err, xz.ErrOptions), errors.Is(err, xz.ErrUnsupportedCheck):
+		return &Error{Unsupported, s.result.Bytes, "xz with a filter or check that is not known"}
 	case errors.Is(err, zstd.ErrWindowSizeExceeded):
 		return &Error{Unsupported, s.result.Bytes, "zstd with a window of more than 32 MiB"}
 	}
@@ -168,6 +206,9 @@ func (s *splitter) text(r io.Reader, start []byte) error {
 	r, start, err := decode(r, start)
 	if err != nil {
 		return s.corrupt(err)
+	}
+	if text := bytes.TrimRight(start, "\x00"); len(text) > 0 {
+		start = text // a file may end with zeros
 	}
 	for i, c := range start {
 		if c < 0x20 && (c < 7 || c > 13 || c == 11) && c != 27 || c == 0x7f {

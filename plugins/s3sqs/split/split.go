@@ -5,9 +5,16 @@
 //	─────────────────
 //
 // [Records] looks at the content, never at the name: it unpacks gzip (several
-// members), zstd, bzip2 and zip (all files in it), one inside the other if need
-// be, decodes UTF-16, drops a byte order mark, and then cuts the text into
-// lines, rows of CSV, JSON values or rows of Parquet, as [Framing] says.
+// members), zstd, bzip2, xz, lz4, snappy (framed), zip and tar (all files in
+// them), one inside the other if need be, decodes UTF-16, drops a byte order
+// mark, and then cuts the text into lines, records of several lines, rows of
+// CSV, JSON values, XML elements or rows of Parquet, as [Framing] says.
+//
+// Records that were wrapped on their way are taken out, whatever the framing:
+// the events of a CloudWatch Logs subscription, the detail of an EventBridge
+// event, the message of an SNS notification, the log of a FireLens record, the
+// data of Kinesis and Firehose records; also one in the other. What the
+// envelopes say is in [Record].Envelope.
 //
 // # Promises
 //
@@ -158,7 +165,8 @@ type Head struct {
 	Kind Kind
 	// Header is the first line of a CSV, without its line break.
 	Header []byte
-	// Layers names the compression found, outermost first: "gzip", "zstd", "bzip2", "zip".
+	// Layers names the containers found, outermost first: "gzip", "zstd", "bzip2",
+	// "xz", "lz4", "snappy", "zip", "tar".
 	Layers []string
 }
 

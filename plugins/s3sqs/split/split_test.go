@@ -114,7 +114,7 @@ func TestRecords(t *testing.T) {
 		{"zstd", Framing{}, Limits{}, zst("a\nb"), []string{"1:a", "2:b"}, ""},
 		{"zip", Framing{Kind: CSV}, Limits{}, zipped("h1\na\n", "h2\nb"), []string{"2:a", "4:b"}, ""},
 		{"gzip in zip", Framing{}, Limits{}, zipped(gz("a")), []string{"1:a"}, ""},
-		{"xz", Framing{}, Limits{}, "\xfd7zXZ\x00abc", nil, Unsupported},
+		{"7z", Framing{}, Limits{}, "7z\xbc\xaf\x27\x1cabc", nil, Unsupported},
 		{"binary", trail, Limits{}, "\x00\x01\x02", nil, Binary},
 		{"text that begins like bzip2", Framing{}, Limits{}, "BZh9 is a text", []string{"1:BZh9 is a text"}, ""},
 		{"damaged zip", Framing{}, Limits{}, zipped("abc")[:40], nil, Corrupt},

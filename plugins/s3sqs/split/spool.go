@@ -67,30 +67,21 @@ func (s *splitter) zip(src *source, br *bufio.Reader, layers int) error {
 		return &Error{Corrupt, 0, "the zip archive cannot be read: " + err.Error()}
 	}
 	z.RegisterDecompressor(zip.Deflate, func(r io.Reader) io.ReadCloser { return flate.NewReader(r) })
-	outer := s.head
-	var first error
+	f := files{splitter: s, src: src, layers: layers, outer: s.head}
 	for _, file := range z.File {
 		if file.FileInfo().IsDir() {
 			continue
 		}
-		s.head = &Head{Kind: s.framing.Kind, Layers: outer.Layers[:len(outer.Layers):len(outer.Layers)]}
 		r, err := file.Open()
 		if err == nil {
-			err = s.object(src, &bounded{r: r, s: s, src: src}, layers+1)
+			err = f.read(r)
 			r.Close()
 		} else {
-			err = &Error{Corrupt, s.result.Bytes, fmt.Sprintf("file %.100q of the zip archive: %v", file.Name, err)}
+			err = f.note(&Error{Corrupt, s.result.Bytes, fmt.Sprintf("file %.100q of the zip archive: %v", file.Name, err)})
 		}
-		var content *Error
-		switch {
-		case err == nil:
-		case s.emitFailed || !errors.As(err, &content):
+		if err != nil {
 			return err
-		case content.Reason == Bomb:
-			return err
-		case first == nil:
-			first = err // the other files may be fine
 		}
 	}
-	return first
+	return f.first
 }
