@@ -100,8 +100,8 @@ func TestAPieceIsNotTakenForTheWhole(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			for n := 17; n < len(object); n++ {
-				if name == "tar" && n >= 533 && n <= 1024 {
-					continue // between two files, where its reader believes that it ends
+				if name == "tar" && (n < tarMagic+5 || n >= 533 && n <= 1024) {
+					continue // not known yet, or between two files, where its reader believes that it ends
 				}
 				if _, _, err := collect(strings.NewReader(object[:n]), Framing{}, Limits{}); err == nil {
 					t.Fatalf("%d of %d bytes read without an error", n, len(object))

@@ -48,7 +48,7 @@ func TestFramings(t *testing.T) {
 		{"no header", headless, Limits{}, "2 1 -\n3 -\n", []string{"1:2 1 -", "2:3 -"}, ""},
 		{"no header, separated", headless, Limits{}, "a,\"1\",b\n", []string{"1:a,\"1\",b"}, ""},
 
-		{"zeros at the end of lines", Framing{}, Limits{}, "a\nb\x00\x00\n" + zeros, []string{"1:a", "2:b"}, ""},
+		{"zeros at the end of lines", Framing{}, Limits{}, "a longer first line\nb\x00\x00\n" + zeros, []string{"1:a longer first line", "2:b"}, ""},
 		{"zeros behind a line", Framing{}, Limits{}, "a\nb\x00\x00", []string{"1:a", "2:b"}, ""},
 		{"zeros at the end of JSON", Framing{Kind: JSON}, Limits{}, "{}" + zeros, []string{"1:{}"}, ""},
 

@@ -105,7 +105,7 @@ func (s *splitter) object(src *source, r io.Reader, depth int) error {
 		br.Reset(r)
 		defer func() { br.Reset(nil); readers.Put(br) }()
 		start, err := br.Peek(tarMagic + 5)
-		if err != nil && err != io.EOF {
+		if len(start) == 0 && err != nil && err != io.EOF { // else reading meets it again
 			return s.corrupt(err)
 		}
 		if len(start) > tarMagic && string(start[tarMagic:]) == "ustar" {
