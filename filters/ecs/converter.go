@@ -154,6 +154,9 @@ func (c *Converter) Convert(o *Object, number uint64, envelope, raw []byte) erro
 	if err := c.env.read(envelope); err != nil {
 		return err
 	}
+	if p.t.FirstLine != "" && len(c.env.group) > 0 {
+		c.raw = raw // a message of several lines is one record, blanks at its ends and all
+	}
 	if err := c.parse(); err != nil {
 		return err
 	}
@@ -191,9 +194,6 @@ func (c *Converter) Convert(o *Object, number uint64, envelope, raw []byte) erro
 // read returns what a source has in this record: a text, or a JSON value that
 // is none. Numbers and booleans are texts. Both nil: nothing.
 func (c *Converter) read(s *source) ([]byte, *fastjson.Value) {
-	if s.envelope {
-		return c.asText(c.env.record.Get(s.path...))
-	}
 	if c.layout != nil {
 		if i := c.layout.cols[s.id]; i >= 0 {
 			return c.cols[i], nil

@@ -23,6 +23,7 @@ type Object struct {
 	layout  *layout // of its columns
 	account string
 	region  string
+	at      time.Time    // in its key; zero when there is none
 	seed    uint64       // hash of bucket, key and version
 	indices []indexCache // one for each of the plan's
 }
@@ -41,6 +42,7 @@ func (c *Converter) Object(t *logtype.Type, src lease.Source) (*Object, error) {
 	}
 	o := &Object{src: src, plan: p, json: t.Format == logtype.JSON || src.Format == "json"}
 	o.account, o.region = placeOf(src)
+	o.at, _ = keyTime(src.Key)
 	h := xxh3.New()
 	for _, s := range []string{src.Bucket, src.Key, src.Version} {
 		_, _ = h.WriteString(s)

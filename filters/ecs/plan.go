@@ -69,13 +69,11 @@ type standard struct {
 	threat                                       int
 }
 
-// source is one field of a record: a path into JSON, or a column. @envelope
-// with a path is a field of what the record was wrapped in.
+// source is one field of a record: a path into JSON, or a column.
 type source struct {
-	id       int
-	name     string
-	path     []string
-	envelope bool
+	id   int
+	name string
+	path []string
 }
 
 // rule fills one slot from the first (or, for a list, from each) source.
@@ -288,9 +286,6 @@ func (p *plan) source(name string) *source {
 		}
 	}
 	s := &source{id: len(p.sources), name: name, path: splitPath(name)}
-	if s.path[0] == "@envelope" {
-		s.path, s.envelope = s.path[1:], true
-	}
 	p.sources = append(p.sources, s)
 	return s
 }

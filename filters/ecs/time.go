@@ -70,7 +70,7 @@ func (c *Converter) findTime() {
 		var ok bool
 		switch {
 		case r.key:
-			t, ok = keyTime(c.o.src.Key)
+			t, ok = c.o.at, !c.o.at.IsZero()
 		case r.from == nil:
 			if t, ok = c.env.at(); ok && r.keep >= 0 {
 				c.keepTime(r.keep)
@@ -90,11 +90,11 @@ func (c *Converter) findTime() {
 		}
 	}
 	wrapped, isWrapped := c.env.at()
-	switch t, ok := keyTime(c.o.src.Key); {
+	switch {
 	case isWrapped:
 		c.time = wrapped
-	case ok:
-		c.time = t
+	case !c.o.at.IsZero():
+		c.time = c.o.at
 	case !c.o.src.EventTime.IsZero():
 		c.time = c.o.src.EventTime
 	default:
