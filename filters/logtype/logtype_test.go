@@ -22,12 +22,27 @@ func shipped(t *testing.T) *Registry {
 func TestShippedTypesClaimTheirKeys(t *testing.T) {
 	r := shipped(t)
 	for key, want := range map[string]string{
-		"AWSLogs/123456789012/CloudTrail/us-east-1/2024/01/15/123456789012_CloudTrail_us-east-1_20240115T0005Z_x.json.gz":                                            "cloudtrail",
-		"AWSLogs/o-abc/123456789012/CloudTrail-Insight/us-east-1/2024/01/15/x.json.gz":                                                                               "cloudtrail",
-		"AWSLogs/123456789012/CloudTrail-Digest/us-east-1/2024/01/15/x.json.gz":                                                                                      "",
-		"AWSLogs/123456789012/vpcflowlogs/us-east-1/2024/01/01/123456789012_vpcflowlogs_us-east-1_fl-0_20240101T0005Z_a.log.gz":                                      "vpcflowlogs",
-		"AWSLogs/123456789012/elasticloadbalancing/us-east-1/2024/01/15/123456789012_elasticloadbalancing_us-east-1_app.my-alb.5_20240115T0351Z_10.0.51.7_4a.log.gz": "alb",
-		"AWSLogs/123456789012/CloudTrail/us-east-1/":                                                                                                                 "",
+		"AWSLogs/123456789012/CloudTrail/us-east-1/2024/01/15/123456789012_CloudTrail_us-east-1_20240115T0005Z_x.json.gz":                                                         "cloudtrail",
+		"AWSLogs/o-abc/123456789012/CloudTrail-Insight/us-east-1/2024/01/15/x.json.gz":                                                                                            "cloudtrail",
+		"AWSLogs/123456789012/CloudTrail-Digest/us-east-1/2024/01/15/x.json.gz":                                                                                                   "",
+		"AWSLogs/123456789012/vpcflowlogs/us-east-1/2024/01/01/123456789012_vpcflowlogs_us-east-1_fl-0_20240101T0005Z_a.log.gz":                                                   "vpcflowlogs",
+		"AWSLogs/123456789012/elasticloadbalancing/us-east-1/2024/01/15/123456789012_elasticloadbalancing_us-east-1_app.my-alb.5_20240115T0351Z_10.0.51.7_4a.log.gz":              "alb",
+		"AWSLogs/123456789012/network-firewall/flow/us-east-1/fw1/2024/01/15/00/123456789012_network-firewall_flow_us-east-1_fw1_202401150005_x.log.gz":                           "networkfirewall",
+		"waf/2024/01/15/01/aws-waf-logs-siem-1-2024-01-15-01-05-x.gz":                                                                                                             "waf",
+		"AWSLogs/123456789012/WAFLogs/us-east-1/acl/2024/01/15/04/05/123456789012_waflogs_us-east-1_acl_20240115T0405Z_x.log.gz":                                                  "waf",
+		"AWSLogs/123456789012/vpcdnsquerylogs/vpc-0/2024/01/15/vpc-0_vpcdnsquerylogs_123456789012_20240115T0005Z_x.log.gz":                                                        "route53resolver",
+		"AWSLogs/123456789012/GuardDuty/us-east-1/2024/01/08/x.jsonl.gz":                                                                                                          "guardduty",
+		"AWSLogs/aws.securityhub/Security_Hub_Findings_-_Imported/us-east-1/2024/01/10/09/x.gz":                                                                                   "securityhub",
+		"AWSLogs/123456789012/Inspector2_Finding/us-east-1/2024/01/05/04/x.gz":                                                                                                    "inspector",
+		"AWSLogs/123456789012/Inspector2_Coverage/us-east-1/2024/01/05/04/x.gz":                                                                                                   "",
+		"AWSLogs/123456789012/TrustedAdvisor/us-east-1/2024/01/15/00/x.gz":                                                                                                        "trustedadvisor",
+		"AWSLogs/123456789012/Config/us-east-1/2024/1/3/ConfigHistory/123456789012_Config_us-east-1_ConfigHistory_AWS::Config::Rules_20240103T020509Z_20240103T020509Z_1.json.gz": "config-history",
+		"AWSLogs/123456789012/Config/us-east-1/2024/1/3/ConfigSnapshot/123456789012_Config_us-east-1_ConfigSnapshot_20240103T020509Z_x.json.gz":                                   "config-snapshot",
+		"AWSLogs/aws.config/Config_Rules_Compliance_Change/us-east-1/x.gz":                                                                                                        "config-rules",
+		"ext/app/1.0/region=us-east-1/accountId=123456789012/eventDay=20240201/928b1e5eae78239025d058664ed87af5.gz.parquet":                                                       "securitylake",
+		"SecurityLake/custom/events.gz.parquet":                                                                                                                                   "securitylake",
+		"ocsf-json/app/2024/02/01/0.json.gz":                                                                                                                                      "ocsf-json",
+		"AWSLogs/123456789012/CloudTrail/us-east-1/":                                                                                                                              "",
 		"something/else.log": "",
 	} {
 		got, why := r.Match("bucket", key)

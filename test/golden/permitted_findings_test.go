@@ -7,11 +7,11 @@ import (
 
 var findings = []permitted{
 	{"guardduty", `service\.action\..*(geoLocation\.l(at|on)|portProbeDetails)`, "GeoIP does not overwrite the location in the record itself", ownLocation},
-	{"guardduty", `severitylabel|Threat\w+|ResourceTypeAffected|DetectionMechanism|Artifact|network(\.direction)?`, "a severity above 8.9 is critical, and the other steps go on", gaveUp},
+	{"guardduty", `severitylabel|event\.category|Threat\w+|ResourceTypeAffected|DetectionMechanism|Artifact|network(\.direction)?`, "a severity above 8.9 is critical, and the other steps go on", gaveUp},
 	{"guardduty", `cloud\.(account\.id|region)`, "what one finding was wrapped in does not count for the next one", leaked},
 	{"guardduty", `destination(\.port)?`, "the port that was probed", only("port")},
-	{"guardduty", `(source|destination)\.geo\.(city|country)_name`, "the finding's city and country are kept where GeoIP knows none", absent},
-	{"securityhub", `_id|event\.module|rule\.(name|id)`, "a finding without ProductName or Workflow gets its id and name like all others", gaveUp},
+	{"guardduty", `(source|destination)\.geo(\.(city|country)_name)?`, "the finding's city and country are kept where GeoIP knows none", only("city_name country_name")},
+	{"securityhub", `_id|@timestamp|event\.(module|category)|rule\.(name|id)|consolidated_\w+|network(\.direction)?|Threat\w+|ResourceTypeAffected|cloud\.instance(\.id)?|user(\..*)?|related(\..*)?`, "a finding without ProductName or Workflow gets its id and name like all others", gaveUp},
 	{"config-history config-snapshot", `cloud\.instance(\.id)?|user(\..*)?|related(\.\w+)?|configuration\.(owner|state|status)_\w+`, "an item without a configuration or an address still gets the other steps", gaveUp},
 }
 
