@@ -32,14 +32,21 @@ type part struct {
 // layout makes the layout of columns with these names.
 func (p *plan) layout(names []string) *layout {
 	l := &layout{n: len(names)}
+	beside := p.root // the keys that stand beside the columns
+	if p.t.Prefix != "" {
+		if beside = p.root.child(p.t.Prefix); beside == nil {
+			beside = &node{slot: -1}
+		}
+	}
 	index := map[string]int{}
 	add := func(name string) {
 		if _, ok := index[name]; !ok {
 			index[name] = len(l.keys)
 		}
 		l.keys = append(l.keys, event.NewKey(name))
-		// A column that bears the name of an ECS object gives way to it.
-		l.skip = append(l.skip, name == "" || p.root.child(name) != nil || index[name] != len(l.keys)-1)
+		// A column that bears the name of an ECS object, or of a field that a step
+		// sets, gives way to it.
+		l.skip = append(l.skip, name == "" || beside.child(name) != nil || index[name] != len(l.keys)-1)
 	}
 	for _, name := range names {
 		add(name)

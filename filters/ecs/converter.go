@@ -58,8 +58,9 @@ type Converter struct {
 	extra    [][]byte // columns beyond the layout
 	failure  string   // why the record is kept as it came, without its fields
 	slots    []value
-	scratch  []byte // texts made for this record
-	agentBuf []byte // its user agent without percent-encoding
+	scratch  []byte            // texts made for this record
+	names    map[string]string // names in camelCase, in snake_case
+	agentBuf []byte            // its user agent without percent-encoding
 	time     time.Time
 	target   event.Target
 	choice   int // which of the plan's indices it names

@@ -14,6 +14,7 @@ var serviceSteps = map[string]stepDef{
 	"clientvpn": {[]string{"connection-attempt-status", "connection-attempt-failure-reason", "connection-duration-seconds",
 		"egress-bytes", "ingress-bytes", "egress-packets", "ingress-packets"},
 		[]string{"event.outcome", "error.message", "event.duration", "network.bytes", "network.packets"}, stepClientVPN},
+	"okta":             oktaStep,
 	"opensearch-audit": {[]string{"audit_category"}, []string{"event.outcome", "event.category", "rule.name", "error.message"}, stepOpenSearchAudit},
 }
 

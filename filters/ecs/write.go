@@ -63,17 +63,18 @@ func (c *Converter) writePrefixed() {
 	w.Key(c.p.prefix)
 	m := w.Object()
 	n := c.p.root.child(c.p.t.Prefix)
+	var merged uint64
 	if c.rec != nil {
-		merged := c.writeObject(c.rec, n, 1)
-		if n != nil {
-			for i, child := range n.children {
-				if merged&(1<<min(i, 63)) == 0 {
-					c.writeNode(child)
-				}
-			}
-		}
+		merged = c.writeObject(c.rec, n, 1)
 	} else {
 		c.writeColumns()
+	}
+	if n != nil {
+		for i, child := range n.children {
+			if merged&(1<<min(i, 63)) == 0 {
+				c.writeNode(child)
+			}
+		}
 	}
 	if w.Len() == 0 {
 		w.Restore(before)

