@@ -110,18 +110,21 @@ func (t *threat) malware() bool {
 	return t.file()
 }
 
-// direction is the network direction of a finding by its kind of action; nil:
-// it has none.
-func (t *threat) direction(c *Converter, action, connection []byte) []byte {
+// direct sets the network direction of a finding by its kind of action, and
+// makes the local side the source when it is outbound. What is about a file has
+// none.
+func (t *threat) direct(c *Converter, action, connection []byte, direction int, sides []int) {
 	switch {
 	case string(action) == "NETWORK_CONNECTION":
-		return c.lower(connection)
+		c.setText(direction, c.lower(connection))
 	case string(action) == "DNS_REQUEST":
-		return []byte("outbound")
-	case t.file():
-		return nil
+		c.setString(direction, "outbound")
+	case !t.file():
+		c.setString(direction, "inbound")
 	}
-	return []byte("inbound")
+	if string(c.text(direction)) == "outbound" {
+		c.swapSides(sides)
+	}
 }
 
 // severityLabel names a severity ("Severity levels for GuardDuty findings").
@@ -166,11 +169,7 @@ func stepGuardDuty(c *Converter, from []*source, slots []int) {
 		return
 	}
 	t.set(c, parts)
-	way := t.direction(c, c.readText(from[2]), c.readText(from[3]))
-	c.setText(direction, way)
-	if string(way) == "outbound" {
-		c.swapSides(sides)
-	}
+	t.direct(c, c.readText(from[2]), c.readText(from[3]), direction, sides)
 	if t.malware() {
 		c.setOne(category, "malware")
 	}
@@ -245,12 +244,8 @@ func (c *Converter) securityHubProduct(from []*source, product *fastjson.Value, 
 		if !ok {
 			return
 		}
-		way := t.direction(c, stringAt(product, "aws/guardduty/service/action/actionType"),
-			stringAt(product, "aws/guardduty/service/action/networkConnectionAction/connectionDirection"))
-		c.setText(direction, way)
-		if string(way) == "outbound" {
-			c.swapSides(sides)
-		}
+		t.direct(c, stringAt(product, "aws/guardduty/service/action/actionType"),
+			stringAt(product, "aws/guardduty/service/action/networkConnectionAction/connectionDirection"), direction, sides)
 		if t.malware() {
 			c.setOne(category, "malware")
 		}
@@ -351,6 +346,9 @@ var advisorCategories = map[string]string{
 	"vpc": "network", "route53": "network", "elasticloadbalancing": "network", "network-acl": "network", "subnet": "network", "security-group": "network",
 }
 
+// trustedAdvisor is the service where neither column nor ARN names one.
+var trustedAdvisor = []byte("trustedadvisor")
+
 // stepTrustedAdvisor: an alert where the check warns, and the service, instance
 // and address of the flagged resource, whose metadata are named by those of the
 // check (AWS Support API Reference, TrustedAdvisorCheckDescription).
@@ -372,7 +370,7 @@ func stepTrustedAdvisor(c *Converter, from []*source, slots []int) {
 	if len(metadata) == 0 {
 		return
 	}
-	name, id := []byte("trustedadvisor"), []byte(nil)
+	name, id := trustedAdvisor, []byte(nil)
 	for i, column := range c.rec.GetArray("check", "metadata") {
 		if i >= len(metadata) {
 			break

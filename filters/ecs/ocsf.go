@@ -26,6 +26,9 @@ var ocsfCategories = [...]struct{ index, logType string }{
 	5: {"log-ocsf-config", "ocsf-config-inventory"},
 }
 
+// ocsfIndex is what the names of the categories' indices begin with.
+var ocsfIndex = []byte("log-ocsf-")
+
 // stepOCSF: the index and @log_type of the event's category, the time when a
 // finding was last modified, the name in a user's ARN. A category's name chooses
 // among the indices that the type lists; one that is not listed counts as none.
@@ -33,10 +36,18 @@ func stepOCSF(c *Converter, from []*source, slots []int) {
 	logType, user := slots[0], slots[1]
 	uid := ocsfCategory(c.readText(from[1]), c.readText(from[2]))
 	name := c.lower(c.readText(from[0]))
-	first, _, _ := bytes.Cut(bytes.TrimSpace(name), []byte(" "))
+	first := bytes.TrimSpace(name)
+	if i := bytes.IndexByte(first, ' '); i > 0 {
+		first = first[:i]
+	}
 	switch {
-	case len(first) > 0 && c.setIndex(c.join([]byte("log-ocsf-"), first)):
-		c.setText(logType, c.join([]byte("ocsf-"), bytes.ReplaceAll(name, []byte(" "), []byte("-"))))
+	case len(first) > 0 && c.setIndex(c.join(ocsfIndex, first)):
+		for i, b := range name {
+			if b == ' ' {
+				name[i] = '-'
+			}
+		}
+		c.setText(logType, c.join(ocsfIndex[len("log-"):], name))
 	case uid > 0 && uid < len(ocsfCategories):
 		c.setIndex([]byte(ocsfCategories[uid].index))
 		c.setString(logType, ocsfCategories[uid].logType)

@@ -2,7 +2,9 @@ package ecs
 
 import (
 	"bytes"
+	"strings"
 	"unicode/utf8"
+	"unsafe"
 
 	"github.com/valyala/fastjson"
 
@@ -37,7 +39,7 @@ func (c *Converter) join(parts ...[]byte) []byte {
 // setOne makes a list slot hold one text.
 func (c *Converter) setOne(slot int, s string) {
 	v := &c.slots[slot]
-	v.kind, v.list = list, append(v.list[:0], []byte(s))
+	v.kind, v.list = list, append(v.list[:0], unsafe.Slice(unsafe.StringData(s), len(s)))
 }
 
 // setBool sets a slot to a truth value.
@@ -58,7 +60,7 @@ func (c *Converter) clear(slot int) { c.slots[slot].kind = none }
 func (c *Converter) newText(b []byte) *fastjson.Value {
 	for rest := b; len(rest) > 0; {
 		r, n := utf8.DecodeRune(rest)
-		if r == utf8.RuneError && n == 1 || r == 0x7f || r > 0xffff || r < ' ' && bytes.IndexByte([]byte("\n\t\r\b\f"), byte(r)) < 0 {
+		if r == utf8.RuneError && n == 1 || r == 0x7f || r > 0xffff || r < ' ' && strings.IndexByte("\n\t\r\b\f", byte(r)) < 0 {
 			if v, err := fastjson.ParseBytes(event.AppendJSONString(nil, b)); err == nil {
 				return v
 			}
