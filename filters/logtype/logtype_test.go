@@ -109,13 +109,14 @@ func TestAnInvalidFileIsRefusedAndTheLastGoodSetStays(t *testing.T) {
 	r, dir := shipped(t), t.TempDir()
 	before := r.Set()
 	for text, want := range map[string]string{
-		mine + "nonsense: 1\n":                                     "nonsense",
-		strings.Replace(mine, "key: mine/", "key: '('", 1):         "missing closing",
-		strings.Replace(mine, "log-mine", "Log Mine", 1):           "no index name",
-		strings.Replace(mine, "format: columns", "format: x", 1):   `"x" is no format`,
-		mine + "time: [{field: time}]\n":                           "needs a field and a layout",
-		"name: x\nextends: nothing\n":                              "no shipped log type",
-		strings.Replace(mine, "index: {", "index: {zone: +9, ", 1): "is no zone",
+		mine + "nonsense: 1\n":                                      "nonsense",
+		strings.Replace(mine, "key: mine/", "key: '('", 1):          "missing closing",
+		strings.Replace(mine, "log-mine", "Log Mine", 1):            "no index name",
+		strings.Replace(mine, "log-mine", "log-mine, also: [X]", 1): "index.also[0]",
+		strings.Replace(mine, "format: columns", "format: x", 1):    `"x" is no format`,
+		mine + "time: [{field: time}]\n":                            "needs a field and a layout",
+		"name: x\nextends: nothing\n":                               "no shipped log type",
+		strings.Replace(mine, "index: {", "index: {zone: +9, ", 1):  "is no zone",
 	} {
 		write(t, dir, "mine.yaml", text)
 		if err := r.Load(dir); err == nil || !strings.Contains(err.Error(), want) {
