@@ -10,7 +10,6 @@ var services = []permitted{
 	{"elasticache-redis-slowlog", `elasticache\.Duration(_us| \(us\))`, "a duration of 0 is renamed like any other", nil},
 	{"elasticache-redis-slowlog", `source\.(ip|address)`, "an IPv6 address in brackets is an address", bracketed},
 	{"elasticache-redis-slowlog", `related\.ip`, "an IPv6 address in brackets is an address", bracketedList},
-	{"elasticache-redis-slowlog", `source\.(geo|as).*`, "an IPv6 address in brackets is an address, and has a place", absent},
 	{"workspaces-event", `event\.outcome`, "a failed login is a failure", func(_ goldenCase, want, got any) bool { return want == "success" && got == "failure" }},
 	{"workspaces-event", `host\.id|host|related\.hosts`, "the workspace is the host", absent},
 	{"opensearch-audit", `user(\.name)?`, "user.name is the effective user where no initiating one is told", absent},
