@@ -2,6 +2,7 @@ package split
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -29,10 +30,27 @@ func benchObjects() map[string]struct {
 	for i := range 60000 {
 		fmt.Fprintf(&flowText, flowLine, i>>8&255, i&255, 1024+i)
 	}
+	var batches, events strings.Builder
+	lines := strings.Split(strings.TrimSpace(flowText.String()), "\n")[1:]
+	for i := 0; i < len(lines); i += 100 {
+		batches.WriteString(batchOf(lines[i:min(i+100, len(lines))]...))
+	}
+	for i := range 5000 {
+		events.WriteString(busOf(fmt.Sprintf(trailEvent, i%60, i, i)))
+	}
+	var xmlText, multiText strings.Builder
+	for i := range 20000 {
+		fmt.Fprintf(&xmlText, "<Event xmlns='http://schemas.microsoft.com/win/2004/08/events/event'><System><EventID>4624</EventID><Computer>host%d</Computer></System>\n<EventData><Data Name='SubjectUserName'>a b</Data></EventData></Event>\n", i)
+		fmt.Fprintf(&multiText, "[2024-01-15 12:00:%02d,123] ERROR a message about something (kafka.server.X)\njava.lang.IllegalStateException: no\n\tat kafka.server.X.y(X.scala:12)\n", i%60)
+	}
 	return map[string]struct {
 		text    string
 		framing Framing
-	}{"cloudtrail": {trailText.String(), trail}, "vpcflow": {flowText.String(), Framing{Kind: CSV}}}
+	}{
+		"cloudtrail": {trailText.String(), trail}, "vpcflow": {flowText.String(), Framing{Kind: CSV}},
+		"batches": {batches.String(), Framing{}}, "events": {events.String(), trail},
+		"xml": {xmlText.String(), elements}, "multi": {multiText.String(), Framing{FirstLine: regexp.MustCompile(`^\[20\d{2}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}`)}},
+	}
 }
 
 // BenchmarkRecords: MB/s are of uncompressed text.

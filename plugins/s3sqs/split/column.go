@@ -21,7 +21,7 @@ type column struct {
 	repeated bool
 	wrapper  bool // the group that a list puts around each of its elements
 	def, rep int  // levels of this node
-	first    int // its first leaf among those of its parent
+	first    int  // its first leaf among those of its parent
 	leaves   int
 	children []*column
 	value    func(dst []byte, v parquet.Value) []byte // of a leaf

@@ -2,12 +2,14 @@ package split
 
 import (
 	"bytes"
+	"encoding/csv"
 	"errors"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
+	"unicode/utf8"
 )
 
 func seeds(f *testing.F) {
@@ -78,4 +80,78 @@ func FuzzNothingIsLost(f *testing.F) {
 			t.Errorf("of %q only %q is in records", want, got)
 		}
 	})
+}
+
+// FuzzElements: the text, without tags, is in records.
+func FuzzElements(f *testing.F) {
+	f.Add("<?xml?><Es><E>1</E>\n<E a='>'/> x </Es>")
+	f.Add("<E><E>t</E><![CDATA[<E>]]>")
+	tags := regexp.MustCompile(`(?s)<!--.*?-->|<!\[CDATA\[.*?\]\]>|<\?.*?\?>|<(?:"[^"]*"|'[^']*'|[^>"'])*>`)
+	f.Fuzz(func(t *testing.T, object string) {
+		records, res, err := collect(strings.NewReader(object), Framing{Kind: XML, Element: "E"}, Limits{})
+		if err != nil || len(res.Head.Layers) > 0 || object != "" && object[0] >= 0x80 || strings.HasPrefix(object, "{") {
+			return // packed, encoded, or not read to its end
+		}
+		joined := ""
+		for _, r := range records {
+			joined += r.raw
+			if r.bad == "" && (!strings.HasPrefix(r.raw, "<E") || !strings.HasSuffix(r.raw, ">")) {
+				t.Errorf("%q is no element", r.raw)
+			}
+		}
+		bare := func(s string) string {
+			return strings.Map(func(r rune) rune {
+				if strings.ContainsRune(" \t\r\n\v\f\x00", r) {
+					return -1
+				}
+				return r
+			}, tags.ReplaceAllString(s, ""))
+		}
+		if got, want := bare(joined), bare(object); got != want {
+			t.Errorf("of %q only %q is in records", want, got)
+		}
+	})
+}
+
+// FuzzRows: what a writer of CSV puts into a row comes out as one record.
+func FuzzRows(f *testing.F) {
+	f.Add("a\x01b\nc\x02d\"\r\n\x01,e")
+	f.Fuzz(func(t *testing.T, s string) {
+		var rows [][]string
+		var object strings.Builder
+		w := csv.NewWriter(&object)
+		for _, row := range strings.Split("header\x02"+strings.Map(printable, s), "\x02") {
+			columns := strings.Split(row, "\x01")
+			if blank([]byte(row)) {
+				continue // a blank line is no record
+			}
+			rows = append(rows, columns)
+			if err := w.Write(columns); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.Flush()
+		records, _, err := collect(strings.NewReader(object.String()), Framing{Kind: CSV, Quote: '"', Separator: ','}, Limits{})
+		if err != nil || len(records) != len(rows)-1 {
+			t.Fatalf("%d records of %d rows, %v: %q", len(records), len(rows)-1, err, object.String())
+		}
+		for i, r := range records {
+			got, err := csv.NewReader(strings.NewReader(r.raw)).Read()
+			want := rows[i+1]
+			for j := range want {
+				want[j] = strings.ReplaceAll(want[j], "\r\n", "\n") // as the reader does
+			}
+			if err != nil || !slices.Equal(got, want) {
+				t.Errorf("row %q became %q, %v", want, r.raw, err)
+			}
+		}
+	})
+}
+
+// printable replaces what makes a text binary, but the marks of FuzzRows.
+func printable(r rune) rune {
+	if r > 2 && r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == 0 || r == 0x7f || r == utf8.RuneError {
+		return '?'
+	}
+	return r
 }

@@ -77,29 +77,28 @@ func (j *values) next(commas bool) (byte, bool) {
 // object reads what begins with a brace: an envelope, a record, or an object
 // that holds records under the framing's key.
 func (j *values) object() error {
-	if n, kind := j.wrapped(0); kind != bare {
-		err := j.unwrap(j.w.have()[:n], kind)
-		j.w.start += n
+	if done, err := j.envelope(); done {
 		return err
 	}
 	if j.framing.Records == "" {
-		return j.plain()
+		return j.plain(j.one)
 	}
 	if j.depth > 0 {
-		n, err := j.whole()
-		if n == 0 {
-			return err
-		}
-		err = j.value(j.w.have()[:n])
-		j.w.start += n
-		return err
+		return j.plain(j.value)
 	}
 	j.w.start++
 	return j.members()
 }
 
 // elements reads an array whose bracket is behind us: each element is a record.
-func (j *values) elements() error {
+func (j *values) elements() error { return j.array(j.record) }
+
+// list is the same, and gives each element to f.
+func (j *values) list(f func([]byte) error) error {
+	return j.array(func() error { return j.plain(f) })
+}
+
+func (j *values) array(element func() error) error {
 	for {
 		c, ok := j.next(true)
 		switch {
@@ -111,7 +110,7 @@ func (j *values) elements() error {
 		case c == '}' || c == ':':
 			return j.garbage()
 		}
-		if err := j.record(); err != nil {
+		if err := element(); err != nil {
 			return err
 		}
 	}
@@ -120,16 +119,34 @@ func (j *values) elements() error {
 // members reads an object whose brace is behind us, in search of the records.
 func (j *values) members() error {
 	found := false
+	err := j.each("JSON object", func(key []byte) bool { return string(key) == j.framing.Records }, func(hit bool, c byte) error {
+		found = found || hit
+		switch {
+		case hit && c == '[':
+			j.w.start++
+			return j.elements()
+		case hit && c != 'n': // one record without its list; null: no records
+			return j.record()
+		}
+		return j.skip()
+	})
+	if err == nil && !found {
+		j.result.Skipped++
+	}
+	return err
+}
+
+// each reads an object whose brace is behind us. For each member it calls take
+// with the window at the value, whose first byte is c; pick says whether the key
+// is one of those that matter.
+func (j *values) each(what string, pick func(key []byte) bool, take func(hit bool, c byte) error) error {
 	for {
 		c, ok := j.next(true)
 		switch {
 		case !ok:
-			return j.breaksOff("JSON object")
+			return j.breaksOff(what)
 		case c == '}':
 			j.w.start++
-			if !found {
-				j.result.Skipped++
-			}
 			return nil
 		case c != '"':
 			return j.garbage()
@@ -138,33 +155,21 @@ func (j *values) members() error {
 		if n == 0 {
 			return err
 		}
-		key := j.w.have()[:n]
-		hit := n == len(j.framing.Records)+2 && string(key[1:n-1]) == j.framing.Records
+		hit := pick(j.w.have()[1 : n-1])
 		j.w.start += n
 		if c, ok = j.next(false); !ok {
-			return j.breaksOff("JSON object")
+			return j.breaksOff(what)
 		} else if c != ':' {
 			return j.garbage()
 		}
 		j.w.start++
 		if c, ok = j.next(false); !ok {
-			return j.breaksOff("JSON object")
+			return j.breaksOff(what)
 		}
-		switch {
-		case hit && c == '[':
-			found = true
-			j.w.start++
-			err = j.elements()
-		case hit && c == 'n': // null: no records
-			found = true
-			err = j.skip()
-		case hit: // one record without its list
-			found = true
-			err = j.record()
-		case c == '}' || c == ']' || c == ',' || c == ':':
+		if c == '}' || c == ']' || c == ',' || c == ':' {
 			err = j.garbage()
-		default:
-			err = j.skip()
+		} else {
+			err = take(hit, c)
 		}
 		if err != nil {
 			return err
@@ -181,26 +186,44 @@ func (j *values) breaksOff(what string) error {
 
 // record hands out the value at the window's start, or what it wraps.
 func (j *values) record() error {
-	if w := j.w; w.buf[w.start] == '{' {
-		if n, kind := j.wrapped(0); kind != bare {
-			err := j.unwrap(w.have()[:n], kind)
-			w.start += n
+	if j.w.buf[j.w.start] == '{' {
+		if done, err := j.envelope(); done {
 			return err
 		}
 	}
-	return j.plain()
+	return j.plain(j.one)
 }
 
-// plain hands out the value at the window's start.
-func (j *values) plain() error {
+// envelope hands out what the object at the window's start wraps; it is not
+// done when that is no envelope.
+func (j *values) envelope() (done bool, err error) {
+	switch n, kind := j.wrapped(0); kind {
+	case bare:
+		return false, nil
+	case logStream:
+		return true, j.logStream()
+	default:
+		err = j.unwrap(j.w.have()[:n], kind)
+		j.w.start += n
+		return true, err
+	}
+}
+
+// plain gives the value at the window's start to f.
+func (j *values) plain(f func([]byte) error) error {
 	n, err := j.whole()
 	if n == 0 {
 		return err
 	}
-	j.number++
-	err = j.good(j.w.have()[:n])
+	err = f(j.w.have()[:n])
 	j.w.start += n
 	return err
+}
+
+// one hands out the next record.
+func (s *splitter) one(raw []byte) error {
+	s.number++
+	return s.good(raw)
 }
 
 // whole returns the length of the value that begins at the window's start and

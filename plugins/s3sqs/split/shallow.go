@@ -93,39 +93,45 @@ func valueEnd(b []byte, i int) int {
 }
 
 // eachMember calls f for the members of the object that b begins with, until f
-// returns false. It returns whether it came to the object's end. Keys come
-// without quotes; they and values are as they are written.
-func eachMember(b []byte, f func(key, value []byte) bool) bool {
+// returns false. It returns where the object ends, 0 when it did not come there,
+// -1 when b is no object.
+// Keys come without quotes; they and values are as they are written. A value that
+// b ends in is nil.
+func eachMember(b []byte, f func(key, value []byte) bool) (end int) {
 	if len(b) == 0 || b[0] != '{' {
-		return false
+		return 0
 	}
 	for i := 1; ; {
 		for i = blanks(b, i); i < len(b) && b[i] == ','; {
 			i = blanks(b, i+1)
 		}
 		if i >= len(b) {
-			return false
+			return 0
 		}
 		if b[i] == '}' {
-			return true
+			return i + 1
 		}
 		if b[i] != '"' {
-			return false
+			return -1
 		}
-		end := stringEnd(b, i)
+		end = stringEnd(b, i)
 		if end < 0 {
-			return false
+			return 0
 		}
 		key := b[i+1 : end-1]
-		if i = blanks(b, end); i >= len(b) || b[i] != ':' {
-			return false
+		if i = blanks(b, end); i >= len(b) {
+			return 0
+		}
+		if b[i] != ':' {
+			return -1
 		}
 		i = blanks(b, i+1)
 		if end = valueEnd(b, i); end < 0 {
-			return false
+			f(key, nil)
+			return 0
 		}
 		if !f(key, b[i:end]) {
-			return false
+			return 0
 		}
 		i = end
 	}

@@ -78,7 +78,7 @@ func (s *splitter) unwrap(b []byte, kind wrapping) error {
 
 func (s *splitter) open(b []byte, kind wrapping) error {
 	switch kind {
-	case logBatch:
+	case logBatch, logStream:
 		return s.logEvents(b)
 	case busEvent:
 		var detail []byte
@@ -114,7 +114,7 @@ func (s *splitter) open(b []byte, kind wrapping) error {
 		return s.encoded(member(b, "data"))
 	case batch:
 		return eachElement(member(b, "records"), func(v []byte) error {
-			if kind, _ := look(v); kind == data {
+			if kind, _, _ := look(v); kind == data {
 				return s.unwrap(v, kind)
 			}
 			return s.content(v)
@@ -138,21 +138,28 @@ func (s *splitter) text1(quoted []byte) []byte {
 	return s.texts[s.depth]
 }
 
+// batchField takes what a CloudWatch Logs subscription says of all its events.
+func (s *splitter) batchField(key, value []byte) (control bool) {
+	switch string(key) {
+	case "messageType":
+		return string(value) != `"DATA_MESSAGE"`
+	case "owner":
+		set(&s.env.account, value)
+	case "logGroup":
+		set(&s.env.group, value)
+	case "logStream":
+		set(&s.env.stream, value)
+	}
+	return false
+}
+
 // logEvents hands out the messages of a CloudWatch Logs subscription.
 func (s *splitter) logEvents(b []byte) error {
 	var events []byte
 	control := false
 	eachMember(b, func(key, value []byte) bool {
-		switch string(key) {
-		case "messageType":
-			control = string(value) != `"DATA_MESSAGE"`
-		case "owner":
-			set(&s.env.account, value)
-		case "logGroup":
-			set(&s.env.group, value)
-		case "logStream":
-			set(&s.env.stream, value)
-		case "logEvents":
+		control = s.batchField(key, value) || control
+		if string(key) == "logEvents" {
 			events = value
 		}
 		return true
@@ -161,27 +168,72 @@ func (s *splitter) logEvents(b []byte) error {
 		s.result.Skipped++
 		return nil
 	}
-	env := s.env
-	return eachElement(events, func(event []byte) error {
-		s.env = env
-		var text []byte
-		eachMember(event, func(key, value []byte) bool {
-			switch string(key) {
-			case "id":
-				set(&s.env.id, value)
-			case "timestamp":
-				set(&s.env.time, value)
-			case "message":
-				text = value
-			}
-			return true
-		})
-		if text == nil {
-			s.number++
-			return s.bad(event, &Error{NotJSON, s.result.Bytes, "a log event without a message"})
+	return eachElement(events, s.logEvent)
+}
+
+// logStream hands out the messages of a CloudWatch Logs subscription at the
+// window's start, without waiting for its end: it may be long, or break off.
+func (j *values) logStream() error {
+	outer, kept := j.env, len(j.kept)
+	j.depth++
+	j.env.known = true
+	defer func() {
+		j.depth--
+		j.env, j.kept = outer, j.kept[:kept]
+	}()
+	var key []byte
+	control := false
+	j.w.start++
+	return j.each("CloudWatch Logs message", func(k []byte) bool {
+		key = append(key[:0], k...)
+		return string(k) == "logEvents"
+	}, func(events bool, c byte) error {
+		switch {
+		case events && control:
+			j.result.Skipped++
+			return j.skip()
+		case events && c == '[':
+			j.w.start++
+			return j.list(j.logEvent)
+		case c != '"':
+			return j.skip()
 		}
-		return s.content(s.text1(text))
+		return j.plain(func(value []byte) error {
+			n := len(j.kept)
+			j.kept = append(j.kept, value...)
+			control = j.batchField(key, j.kept[n:len(j.kept):len(j.kept)]) || control
+			return nil
+		})
 	})
+}
+
+// logEvent hands out the message of one event.
+func (s *splitter) logEvent(event []byte) error {
+	batch := s.env
+	var text []byte
+	eachMember(event, func(key, value []byte) bool {
+		switch string(key) {
+		case "id":
+			set(&s.env.id, value)
+		case "timestamp":
+			set(&s.env.time, value)
+		case "message":
+			text = value
+		case "extractedFields": // of a log group that gathers those of several accounts
+			set(&s.env.account, member(value, "@aws.account"))
+			set(&s.env.region, member(value, "@aws.region"))
+		}
+		return true
+	})
+	var err error
+	if text == nil {
+		s.number++
+		err = s.bad(event, &Error{NotJSON, s.result.Bytes, "a log event without a message"})
+	} else {
+		err = s.content(s.text1(text))
+	}
+	s.env = batch
+	return err
 }
 
 // containerLog hands out what a container wrote.
@@ -194,6 +246,8 @@ func (s *splitter) containerLog(b []byte) error {
 		case "log":
 			text = value
 			return true
+		case "time":
+			set(&s.env.time, value)
 		case "source":
 			stderr = string(value) == `"stderr"`
 		}
@@ -217,18 +271,26 @@ func (s *splitter) containerLog(b []byte) error {
 // content hands out what an envelope contains: one record, unless it is another
 // envelope or, for JSON, several values or a list under the framing's key.
 func (s *splitter) content(text []byte) error {
+	whole := text
 	text = trim(text)
 	if len(text) == 0 {
 		s.number++
 		return nil
 	}
 	if text[0] == '{' && !s.framing.Bare && s.depth < maxNesting {
-		if kind, _ := look(text); kind != bare && !(kind == message && s.framing.Kind == JSON) && valueEnd(text, 0) == len(text) {
+		kind, n, _ := look(text)
+		if kind == logStream {
+			n = valueEnd(text, 0)
+		}
+		if kind != bare && !(kind == message && s.framing.Kind == JSON) && n == len(text) {
 			return s.unwrap(text, kind)
 		}
 	}
 	if s.framing.Kind != JSON {
 		s.number++
+		if s.framing.FirstLine != nil {
+			return s.good(whole) // blanks at the ends of several lines may mean something
+		}
 		return s.good(text)
 	}
 	for i := 0; i < len(text); { // are they whole values?
@@ -237,8 +299,7 @@ func (s *splitter) content(text []byte) error {
 			end = valueEnd(text, i)
 		}
 		if end < 0 { // what it is, is for the filter to say
-			s.number++
-			return s.good(text)
+			return s.one(text)
 		}
 		i = blanks(text, end)
 	}
@@ -262,13 +323,9 @@ func (s *splitter) value(b []byte) error {
 		}
 	}
 	if len(list) == 0 || list[0] != '[' {
-		s.number++
-		return s.good(b)
+		return s.one(b)
 	}
-	return eachElement(list, func(v []byte) error {
-		s.number++
-		return s.good(v)
-	})
+	return eachElement(list, s.one)
 }
 
 // again cuts a text that was wrapped as if it were an object.

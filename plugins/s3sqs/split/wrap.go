@@ -6,9 +6,10 @@ type wrapping uint8
 const (
 	bare      wrapping = iota // nothing: the object is no envelope
 	logBatch                  // CloudWatch Logs subscription: logEvents
+	logStream                 // the same, in the order that AWS writes: it can be read as it comes
 	busEvent                  // EventBridge: detail
 	notice                    // SNS notification: Message
-	container                 // FireLens: log, with fields about the container
+	container                 // FireLens and Docker: log, with fields about the container
 	message                   // Firehose, of vended logs: message and nothing else
 	awslogs                   // event of a subscribed Lambda function: awslogs.data
 	kinesis                   // Kinesis record in a Lambda event: kinesis.data
@@ -22,7 +23,9 @@ type traits uint32
 const (
 	hasMessageType traits = 1 << iota
 	hasLogEvents
+	hasOwner
 	hasLogGroup
+	hasLogStream
 	hasDetailType
 	hasDetail
 	hasType
@@ -30,6 +33,7 @@ const (
 	hasTopic
 	hasLog
 	hasContainer
+	hasStream
 	hasText
 	hasAwslogs
 	hasKinesis
@@ -37,7 +41,8 @@ const (
 	hasDataKey // what stands beside data
 	hasRecords
 	hasBatchKey // what stands beside records
-	neutral     // of an envelope, without telling which
+	hasTime
+	neutral // of an envelope, without telling which
 )
 
 // traitOf returns what a key says; 0: it belongs to no envelope.
@@ -47,8 +52,12 @@ func traitOf(key []byte) traits {
 		return hasMessageType
 	case "logEvents":
 		return hasLogEvents
-	case "logGroup", "logStream":
+	case "owner":
+		return hasOwner
+	case "logGroup":
 		return hasLogGroup
+	case "logStream":
+		return hasLogStream
 	case "detail-type":
 		return hasDetailType
 	case "detail":
@@ -63,6 +72,10 @@ func traitOf(key []byte) traits {
 		return hasLog
 	case "container_id", "container_name", "ecs_cluster", "ecs_task_arn", "ecs_task_definition":
 		return hasContainer
+	case "stream":
+		return hasStream
+	case "time":
+		return hasTime
 	case "message":
 		return hasText
 	case "awslogs":
@@ -77,8 +90,8 @@ func traitOf(key []byte) traits {
 		return hasRecords
 	case "deliveryStreamArn", "invocationId", "requestId", "sourceKinesisStreamArn":
 		return hasBatchKey
-	case "owner", "subscriptionFilters", "policyLevel", // CloudWatch Logs
-		"version", "id", "source", "account", "time", "region", "resources", "replay-name", // EventBridge
+	case "subscriptionFilters", "policyLevel", // CloudWatch Logs
+		"version", "id", "source", "account", "region", "resources", "replay-name", // EventBridge
 		"Subject", "Timestamp", "SignatureVersion", "Signature", "SigningCertURL", "UnsubscribeURL", "MessageAttributes", // SNS
 		"date", "ec2_instance_id", // FireLens
 		"eventSource", "eventName", "eventVersion", "eventID", "awsRegion": // Kinesis
@@ -91,88 +104,103 @@ func traitOf(key []byte) traits {
 // unless it is a container's, which may have any.
 const strangers = 3
 
-// look walks over the keys of the object that b begins with. ok says that b
-// may still be an envelope; kind is right when b is all of the object.
-func look(b []byte) (kind wrapping, ok bool) {
+// look walks over the keys of the object that b begins with, of n bytes where
+// all of it matters. more: b is not all of it, and it may still be an envelope.
+func look(b []byte) (kind wrapping, n int, more bool) {
 	var seen traits
 	unknown, keys := 0, 0
-	whole := eachMember(b, func(key, _ []byte) bool {
+	streamed, given := false, false
+	n = eachMember(b, func(key, _ []byte) bool {
 		t := traitOf(key)
-		if keys++; t == 0 {
-			if unknown++; keys == 1 {
-				return false
-			}
+		if t == 0 {
+			unknown++
+		}
+		if keys++; t == hasLogEvents && seen&batchHead == batchHead {
+			streamed = true
 		}
 		seen |= t
-		return unknown < strangers || seen&(hasLog|hasContainer) != 0
+		given = streamed || unknown == keys || unknown >= strangers && seen&(hasLog|hasContainer) == 0
+		return !given
 	})
-	if !whole {
-		return bare, keys == 0 || unknown < strangers && unknown < keys || seen&(hasLog|hasContainer) != 0
+	switch {
+	case streamed:
+		return logStream, n, false
+	case given || n < 0:
+		return bare, 0, false
+	case n == 0:
+		return bare, 0, true
 	}
 	has := func(t traits) bool { return seen&t == t }
 	switch {
 	case has(hasLogEvents) && seen&(hasMessageType|hasLogGroup) != 0:
-		return logBatch, true
+		return logBatch, n, false
 	case has(hasDetailType | hasDetail):
-		return busEvent, true
+		return busEvent, n, false
 	case has(hasType | hasMessage | hasTopic):
-		return notice, true
-	case has(hasLog | hasContainer):
-		return container, true
+		return notice, n, false
+	case has(hasLog | hasContainer), has(hasLog | hasStream | hasTime):
+		return container, n, false
 	case has(hasText) && keys == 1:
-		return message, true
+		return message, n, false
 	case has(hasAwslogs) && keys == 1:
-		return awslogs, true
+		return awslogs, n, false
 	case has(hasKinesis) && seen&neutral != 0:
-		return kinesis, true
+		return kinesis, n, false
 	case has(hasData) && (keys == 1 || has(hasDataKey)):
-		return data, true
+		return data, n, false
 	case has(hasRecords | hasBatchKey):
-		return batch, true
+		return batch, n, false
 	}
-	return bare, false
+	return bare, n, false
 }
 
-// wrapped returns the length and kind of the envelope that begins at bytes
-// behind the window's start; bare when there is none. It costs a look at the
-// first key where that is none of an envelope's.
+// batchHead is what stands before the events of a CloudWatch Logs subscription.
+const batchHead = hasMessageType | hasOwner | hasLogGroup | hasLogStream
+
+// wrapped returns the kind of the envelope that begins at bytes behind the
+// window's start, and how long it is unless it can be read as it comes; bare when
+// there is none. It costs a look at the first key where that is none of an
+// envelope's.
 func (j *values) wrapped(at int) (int, wrapping) {
-	if j.framing.Bare || j.depth >= maxNesting {
+	if j.framing.Bare || j.depth >= maxNesting || !j.begins(at) {
 		return 0, bare
 	}
+	w, limit := j.w, envelopeFactor*int(j.lim.Record)
+	w.most = limit + windowSize
+	defer func() { w.most = 0 }()
+	for looked := 0; ; {
+		b := w.have()[at:]
+		b = b[:min(len(b), limit+1)]
+		if len(b) > limit || len(b) >= 2*looked || w.err != nil {
+			looked = len(b)
+			kind, n, more := look(b)
+			switch {
+			case kind == logStream:
+				return 0, kind
+			case kind == bare && !more:
+				return 0, bare
+			case kind != bare:
+				return n, kind
+			}
+		}
+		if len(b) > limit || !w.fill() && looked == len(b) {
+			return 0, bare
+		}
+	}
+}
+
+// begins reports whether the first key of the object is one of an envelope.
+func (j *values) begins(at int) bool {
+	const most = 256 // bytes of it
 	w := j.w
 	for {
 		key, complete := firstKey(w.buf[w.start+at : w.end])
 		if complete {
-			if key == nil || traitOf(key) == 0 || j.framing.Kind == JSON && traitOf(key) == hasText {
-				return 0, bare
-			}
-			break
+			t := traitOf(key)
+			return t != 0 && !(t == hasText && j.framing.Kind == JSON)
 		}
-		if w.end-w.start-at > 256 || !w.fill() {
-			return 0, bare
-		}
-	}
-	if _, ok := look(w.have()[at:]); !ok {
-		return 0, bare
-	}
-	limit := envelopeFactor * int(j.lim.Record)
-	w.most = limit + windowSize
-	defer func() { w.most = 0 }()
-	var sc scan
-	for i := 0; ; {
-		b := w.have()[at:]
-		var st state
-		i, st = sc.run(b, i)
-		switch {
-		case st == done && i <= limit:
-			kind, _ := look(b[:i])
-			if kind == message && j.framing.Kind == JSON {
-				kind = bare
-			}
-			return i, kind
-		case st != more || len(b) > limit || !w.fill():
-			return 0, bare
+		if w.end-w.start-at > most || !w.fill() {
+			return false
 		}
 	}
 }
