@@ -40,13 +40,14 @@ func (p *plan) layout(names []string) *layout {
 	}
 	index := map[string]int{}
 	add := func(name string) {
+		own := !strings.HasSuffix(name, "_") // else it is there for the mapping only
 		if _, ok := index[name]; !ok {
 			index[name] = len(l.keys)
 		}
 		l.keys = append(l.keys, event.NewKey(name))
 		// A column that bears the name of an ECS object, or of a field that a step
 		// sets, gives way to it.
-		l.skip = append(l.skip, name == "" || beside.child(name) != nil || index[name] != len(l.keys)-1)
+		l.skip = append(l.skip, name == "" || !own || beside.child(name) != nil || index[name] != len(l.keys)-1)
 	}
 	for _, name := range names {
 		add(name)

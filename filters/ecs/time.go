@@ -54,10 +54,10 @@ func (e *envelope) at() (time.Time, bool) {
 	if len(e.time) == 0 {
 		return time.Time{}, false
 	}
-	if t, ok := parseISO(e.time, time.UTC); ok {
-		return t, true
+	if _, ok := digits(e.time); ok {
+		return parseEpoch(e.time)
 	}
-	return parseEpoch(e.time)
+	return parseISO(e.time, time.UTC)
 }
 
 // findTime finds the event's time: the type's places in order, then the

@@ -53,7 +53,8 @@ type Type struct {
 	// Access says what stands around the fields of an access log (access).
 	Access Access `yaml:"access"`
 	// Pattern is a regular expression (RE2) that matches a record from its start;
-	// its named groups are the fields (pattern).
+	// its named groups are the fields (pattern). A field whose name ends in _ is
+	// there for the mapping, and not kept itself.
 	Pattern string `yaml:"pattern"`
 	// FirstLine is a regular expression for the first line of a record that has
 	// several. Lines before the first such line are not records.
