@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -157,7 +158,13 @@ func (f *Filter) Close() {
 // whether that differs from in. It spreads the work over the cores.
 func (f *Filter) Process(dst []byte, tag string, in []byte) (out []byte, changed bool) {
 	defer f.process.Filtered.Add(1)
-	events, rest := parse(in)
+	list := eventLists.Get().(*[]event.Event)
+	events, rest := parse((*list)[:0], in)
+	defer func() {
+		clear(events) // they alias the host's memory
+		*list = events
+		eventLists.Put(list)
+	}()
 	if len(rest) > 0 {
 		f.log.Error("a buffer holds bytes that are no event; what follows them is passed on as it is",
 			"tag", tag, "bytes", len(rest))
@@ -167,31 +174,34 @@ func (f *Filter) Process(dst []byte, tag string, in []byte) (out []byte, changed
 	byTag := f.typeOf(set, tag)
 	if n <= 1 {
 		w := f.workers.Get().(*worker)
-		dst, changed = w.convert(dst, events, set, byTag)
+		dst, changed = w.run(dst, events, set, byTag)
 		f.workers.Put(w)
 		return append(dst, rest...), changed
 	}
-	parts := make([][]byte, n)
+	workers := make([]*worker, n)
 	changes := make([]bool, n)
 	var wg sync.WaitGroup
 	for i := range n {
+		w := f.workers.Get().(*worker)
+		workers[i] = w
 		wg.Go(func() {
-			w := f.workers.Get().(*worker)
-			w.buf, changes[i] = w.convert(w.buf[:0], events[len(events)*i/n:len(events)*(i+1)/n], set, byTag)
-			parts[i] = append([]byte(nil), w.buf...)
-			f.workers.Put(w)
+			w.buf, changes[i] = w.run(w.buf[:0], events[len(events)*i/n:len(events)*(i+1)/n], set, byTag)
 		})
 	}
 	wg.Wait()
-	for i := range parts {
-		dst = append(dst, parts[i]...)
+	for i, w := range workers {
+		dst = append(dst, w.buf...)
 		changed = changed || changes[i]
+		f.workers.Put(w)
 	}
 	return append(dst, rest...), changed
 }
 
-func parse(in []byte) (events []event.Event, rest []byte) {
-	events = make([]event.Event, 0, len(in)/512+1)
+// eventLists are lists to be used again.
+var eventLists = sync.Pool{New: func() any { return new([]event.Event) }}
+
+// parse appends the events of a buffer; rest is what is none.
+func parse(events []event.Event, in []byte) (all []event.Event, rest []byte) {
 	for len(in) > 0 {
 		ev, next, err := event.Next(in)
 		if err != nil {
@@ -227,6 +237,35 @@ type worker struct {
 type count struct {
 	logType                             string
 	converted, excluded, bad, unchanged int
+}
+
+// run is convert, but a panic, which is a bug of ours, costs only the record
+// that it befell: that one is unreadable.
+func (w *worker) run(dst []byte, events []event.Event, set *logtype.Set, byTag *logtype.Type) (out []byte, changed bool) {
+	if out, changed, bug := w.try(dst, events, set, byTag); bug == nil {
+		return out, changed
+	}
+	for i := range events {
+		out, ch, bug := w.try(dst, events[i:i+1], set, byTag)
+		if bug != nil {
+			w.f.log.Error("a bug was met in the conversion of a record; the record goes to the dead letters, please report it", "record", events[i].Origin.Record, "error", bug)
+			out, ch = w.unreadable(dst, &events[i], "", bug), true
+		}
+		dst, changed = out, changed || ch
+	}
+	return dst, changed
+}
+
+func (w *worker) try(dst []byte, events []event.Event, set *logtype.Set, byTag *logtype.Type) (out []byte, changed bool, bug error) {
+	defer func() {
+		if r := recover(); r != nil {
+			bug = fmt.Errorf("panic: %v at %s", r, debug.Stack())
+			w.c, w.set = w.f.engine.NewConverter(), nil // the old one may be in any state
+			w.verdicts, w.counts = w.verdicts[:0], w.counts[:0]
+		}
+	}()
+	out, changed = w.convert(dst, events, set, byTag)
+	return out, changed, nil
 }
 
 // convert appends what becomes of the events.

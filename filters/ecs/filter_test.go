@@ -165,6 +165,35 @@ func TestRecordsOfALeaseThatEndedAreDropped(t *testing.T) {
 	}
 }
 
+// A bug in the conversion costs the record that it befalls, and no other.
+func TestAPanicCostsOneRecord(t *testing.T) {
+	b := newBench(t, nil)
+	b.engine.Avoid = func(index string) bool {
+		if strings.HasSuffix(index, "2023-01") {
+			panic("planted")
+		}
+		return false
+	}
+	var in []byte
+	for i := range 500 {
+		line := fmt.Sprintf(flow, 1)
+		if i == 321 {
+			line = strings.Replace(line, "1705287660", "1673750000", 1)
+		}
+		in = b.record(in, i+2, line)
+	}
+	out, _ := b.Process(nil, "siem.vpcflowlogs", in)
+	got := events(t, out)
+	if len(got) != 500 {
+		t.Fatalf("%d events of 500", len(got))
+	}
+	for i, ev := range got {
+		if bad := i == 321; bad != (ev.Target.Op == event.OpUnreadable) || bad && !strings.Contains(string(ev.Target.Reason), "planted") {
+			t.Errorf("record %d: %v %.80s", i+2, ev.Target.Op, ev.Target.Reason)
+		}
+	}
+}
+
 func TestRecordsOfOtherInputs(t *testing.T) {
 	b := newBench(t, func(c *Config) { c.LogType = "alb" })
 	line := `http 2018-07-02T22:23:00.186641Z app/lb/1 192.0.2.1:2817 10.0.0.1:80 0.000 0.001 0.000 200 200 34 366 "GET http://www.example.com:80/ HTTP/1.1" "curl/7.46.0" - -`

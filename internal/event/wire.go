@@ -188,36 +188,48 @@ var errEvent = errors.New("not an event: want [[time, metadata], record] or [tim
 // Next reads the first event of buf. An error leaves no way to find the next
 // event: what follows in buf is lost to the reader.
 func Next(buf []byte) (ev Event, rest []byte, err error) {
+	if ev, err = Peek(buf); err != nil {
+		return ev, buf, err
+	}
+	if rest, err = skip(ev.Record); err != nil {
+		return ev, buf, fmt.Errorf("record: %w", err)
+	}
+	ev.Record = ev.Record[:len(ev.Record)-len(rest)]
+	ev.Raw = buf[:len(buf)-len(rest)]
+	return ev, rest, nil
+}
+
+// Peek is Next for who reads the record at once, with [AppendJSON] or [Skip],
+// which return what follows it: Record runs to the end of buf, Raw is nil.
+func Peek(buf []byte) (ev Event, err error) {
 	n, b, err := msgp.ReadArrayHeaderBytes(buf)
 	if err != nil || n != 2 || len(b) == 0 {
-		return ev, buf, errEvent
+		return ev, errEvent
 	}
 	if b[0]&0xf0 == 0x90 || b[0] == 0xdc || b[0] == 0xdd { // [[time, metadata], record]
 		if n, b, err = msgp.ReadArrayHeaderBytes(b); err != nil || n != 2 {
-			return ev, buf, errEvent
+			return ev, errEvent
 		}
 		if b, err = ev.readTime(b); err != nil {
-			return ev, buf, err
+			return ev, err
 		}
 		meta := b
 		if b, err = ev.readMetadata(b); err != nil {
-			return ev, buf, fmt.Errorf("metadata: %w", err)
+			return ev, fmt.Errorf("metadata: %w", err)
 		}
 		ev.Metadata = meta[:len(meta)-len(b)]
 	} else if b, err = ev.readTime(b); err != nil {
-		return ev, buf, err
+		return ev, err
 	}
 	if len(b) == 0 {
-		return ev, buf, errEvent
+		return ev, errEvent
 	}
-	record := b
-	if b, err = skip(b); err != nil {
-		return ev, buf, fmt.Errorf("record: %w", err)
-	}
-	ev.Record = record[:len(record)-len(b)]
-	ev.Raw = buf[:len(buf)-len(b)]
-	return ev, b, nil
+	ev.Record = b
+	return ev, nil
 }
+
+// Skip returns what follows the first msgpack value of b.
+func Skip(b []byte) (rest []byte, err error) { return skip(b) }
 
 func (ev *Event) readTime(b []byte) ([]byte, error) {
 	if len(b) == 0 {

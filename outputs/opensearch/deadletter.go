@@ -28,7 +28,7 @@ type letter struct {
 	Op       string          `json:"op,omitempty"`       // create or index
 	Document json.RawMessage `json:"document,omitempty"` // as sent
 	Text     string          `json:"text,omitempty"`     // in place of Document when that is no valid JSON
-	Msgpack  []byte          `json:"msgpack,omitempty"`  // base64 of the event, when there is nothing better
+	Msgpack  []byte          `json:"msgpack,omitempty"`  // base64 of the record, when there is nothing better
 	Message  string          `json:"message,omitempty"`  // the record as it came
 	Bucket   string          `json:"bucket,omitempty"`
 	Key      string          `json:"key,omitempty"`

@@ -24,21 +24,26 @@ type documents struct {
 	series   [12]byte
 }
 
-// add appends ev, the n-th event of its chunk, to b: as an item, or as a
-// refusal if no document can be made of it.
-func (d *documents) add(b *bulk, ev *event.Event, n int32, o *lease.Object) {
-	it := item{ordinal: n, record: ev.Origin.Record, size: ev.Origin.Size, object: o, line: int32(len(b.lines))}
+// problem is why an event becomes no document.
+type problem struct {
+	final         lease.Outcome
+	class, reason string
+}
+
+// add appends ev, the n-th event of its chunk, to b as an item, and returns
+// what follows its record, which [event.Peek] left unread. Where no document
+// can be made of it, nothing is added and the problem is returned.
+func (d *documents) add(b *bulk, ev *event.Event, n int32, o *lease.Object) (next []byte, p *problem) {
+	it := newItem(b, ev, n, o)
 	if ev.Target.Op == event.OpUnreadable {
-		d.refuse(b, ev, it, lease.Unreadable, "unreadable", string(ev.Target.Reason))
-		return
+		return nil, &problem{lease.Unreadable, "unreadable", string(ev.Target.Reason)}
 	}
 	index := ev.Target.Index
 	if len(index) == 0 {
 		index = d.index
 	}
 	if len(ev.Target.ID) > maxID {
-		d.refuse(b, ev, it, lease.DeadLettered, "id_too_long", "the id has more than 512 bytes")
-		return
+		return nil, &problem{lease.DeadLettered, "id_too_long", "the id has more than 512 bytes"}
 	}
 	it.create = ev.Target.Op == event.OpCreate && d.ids
 	out := b.lines
@@ -60,15 +65,19 @@ func (d *documents) add(b *bulk, ev *event.Event, n int32, o *lease.Object) {
 	}
 	out = append(out, "}}\n"...)
 	it.doc = int32(len(out))
-	out, err := appendDocument(out, ev)
+	out, next, err := appendDocument(out, ev)
 	if err != "" {
 		b.lines = out[:it.line]
-		d.refuse(b, ev, it, lease.DeadLettered, "no_document", err)
-		return
+		return nil, &problem{lease.DeadLettered, "no_document", err}
 	}
 	b.lines = append(out, '\n')
 	it.end = int32(len(b.lines))
 	b.items = append(b.items, it)
+	return next, nil
+}
+
+func newItem(b *bulk, ev *event.Event, n int32, o *lease.Object) item {
+	return item{ordinal: n, record: ev.Origin.Record, size: ev.Origin.Size, object: o, line: int32(len(b.lines))}
 }
 
 // appendID makes an id from the chunk's series and the event's place, so the
@@ -80,9 +89,9 @@ func (d *documents) appendID(dst []byte, n int32) []byte {
 	return base64.RawURLEncoding.AppendEncode(dst, raw[:])
 }
 
-// appendDocument appends the document of an event on one line; problem says
-// why there is none.
-func appendDocument(dst []byte, ev *event.Event) (out []byte, problem string) {
+// appendDocument appends the document of an event on one line, and returns what
+// follows the record; problem says why there is none.
+func appendDocument(dst []byte, ev *event.Event) (out, next []byte, problem string) {
 	from := len(dst)
 	if doc, ok := ev.Document(); ok {
 		out = append(dst, doc...)
@@ -90,33 +99,37 @@ func appendDocument(dst []byte, ev *event.Event) (out []byte, problem string) {
 			oneLine(out[from:])
 		}
 		if len(doc) < 2 || doc[0] != '{' {
-			return dst, "the finished document is no JSON object"
+			return dst, nil, "the finished document is no JSON object"
 		}
-		return out, ""
+		next, err := event.Skip(ev.Record)
+		if err != nil {
+			return dst, nil, "the record is no valid msgpack: " + err.Error()
+		}
+		return out, next, ""
 	}
 	if !isMap(ev.Record) {
-		return dst, "the record is no map"
+		return dst, nil, "the record is no map"
 	}
 	if !ev.HasTarget && !hasKey(ev.Record, "@timestamp") {
 		out = append(dst, `{"@timestamp":"`...)
 		out = ev.Time.UTC().AppendFormat(out, time.RFC3339Nano)
 		out = append(out, `",`...)
 		from = len(out) - 1
-		out, _, err := event.AppendJSON(out[:from], ev.Record)
+		out, next, err := event.AppendJSON(out[:from], ev.Record)
 		if err != nil {
-			return dst, "the record is no valid msgpack: " + err.Error()
+			return dst, nil, "the record is no valid msgpack: " + err.Error()
 		}
 		if len(out) == from+len("{}") {
-			return append(out[:from], '}'), ""
+			return append(out[:from], '}'), next, ""
 		}
 		out[from] = ',' // in place of the record's brace
-		return out, ""
+		return out, next, ""
 	}
-	out, _, err := event.AppendJSON(dst, ev.Record)
+	out, next, err := event.AppendJSON(dst, ev.Record)
 	if err != nil {
-		return dst, "the record is no valid msgpack: " + err.Error()
+		return dst, nil, "the record is no valid msgpack: " + err.Error()
 	}
-	return out, ""
+	return out, next, ""
 }
 
 func oneLine(doc []byte) {
@@ -147,16 +160,17 @@ func hasKey(b []byte, key string) bool {
 
 // refuse makes a dead letter of an event that becomes no document. It copies:
 // the chunk is gone when the letter is written.
-func (d *documents) refuse(b *bulk, ev *event.Event, it item, final lease.Outcome, class, reason string) {
-	l := letter{Class: class, Reason: reason, Index: string(ev.Target.Index), ID: string(ev.Target.ID)}
+func (d *documents) refuse(b *bulk, ev *event.Event, it item, p *problem) {
+	l := letter{Class: p.class, Reason: p.reason, Index: string(ev.Target.Index), ID: string(ev.Target.ID)}
 	if text, ok := ev.Message(); ok {
 		l.Message = string(text)
 	} else if doc, _, err := event.AppendJSON(nil, ev.Record); err == nil {
 		l.setDocument(doc)
 	} else {
-		l.Msgpack = append([]byte(nil), ev.Raw...)
+		rest, _ := event.Skip(ev.Record) // valid: it was passed before
+		l.Msgpack = append([]byte(nil), ev.Record[:len(ev.Record)-len(rest)]...)
 	}
-	b.refused = append(b.refused, refusal{item: it, letter: l, final: final})
+	b.refused = append(b.refused, refusal{item: it, letter: l, final: p.final})
 }
 
 // newSeries turns random bits into the common part of ids.

@@ -20,7 +20,9 @@ func render(t *testing.T, d documents, chunk []byte) (*bulk, string) {
 		t.Fatal(err)
 	}
 	b := &bulk{}
-	d.add(b, &ev, 7, nil)
+	if _, problem := d.add(b, &ev, 7, nil); problem != nil {
+		d.refuse(b, &ev, newItem(b, &ev, 7, nil), problem)
+	}
 	return b, string(b.lines)
 }
 

@@ -3,6 +3,7 @@ package opensearch
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -131,13 +132,25 @@ func (j *job) run(chunk []byte) error {
 		gaveUp bool // patience ended before there was room for another bulk
 	)
 	for rest := chunk; len(rest) > 0; n++ {
-		ev, next, err := event.Next(rest)
+		ev, err := event.Peek(rest)
 		if err != nil {
 			j.loseTail(rest, n, err)
 			break
 		}
-		rest = next
+		// pass goes on to the next event where the record is not read.
+		pass := func() bool {
+			next, err := event.Skip(ev.Record)
+			if err != nil {
+				j.loseTail(rest, n, fmt.Errorf("record: %w", err))
+				return false
+			}
+			rest = next
+			return true
+		}
 		if ev.Group || !j.memory.wants(n) {
+			if !pass() {
+				break
+			}
 			continue
 		}
 		if !ev.HasOrigin {
@@ -149,18 +162,32 @@ func (j *job) run(chunk []byte) error {
 			}
 		}
 		if obj != nil && obj.Judged(ev.Origin.Record) {
+			if !pass() {
+				break
+			}
 			continue
 		}
-		j.total++
 		if !gaveUp && b == nil {
 			b = j.newBulk()
 			gaveUp = b == nil
 		}
 		if gaveUp {
+			if !pass() {
+				break
+			}
+			j.total++
 			j.leaveOpen(n, false, errPatience.Error())
 			continue
 		}
-		j.docs.add(b, &ev, n, obj)
+		next, problem := j.docs.add(b, &ev, n, obj)
+		if problem == nil {
+			rest = next
+		} else if pass() {
+			j.docs.refuse(b, &ev, newItem(b, &ev, n, obj), problem)
+		} else {
+			break
+		}
+		j.total++
 		if k := len(b.items); k > 0 && b.items[k-1].ordinal == n {
 			b.items[k-1].unsure = j.memory.unsure.has(n)
 		}

@@ -41,8 +41,8 @@ $(PLUGINS): $(DOORS)/siem.h | build/libfluent_siem.so
 
 build/test-host: $(HOST_SOURCES) $(wildcard test/host/src/*.h)
 	@mkdir -p build
-	$(CC) -std=gnu11 -O1 -g -Wall -Wextra -Werror $(CFLAGS) -rdynamic -o $@ $(HOST_SOURCES) -lpthread -ldl -lm $(LDFLAGS)
+	$(CC) -std=gnu11 -O2 -g -Wall -Wextra -Werror $(CFLAGS) -rdynamic -o $@ $(HOST_SOURCES) -lpthread -ldl -lm $(LDFLAGS)
 
 build/test-host-bare: $(HOST_SOURCES) $(wildcard test/host/src/*.h)
 	@mkdir -p build
-	$(CC) -std=gnu11 -O1 -g -Wall -Wextra -Werror $(CFLAGS) -DBARE -rdynamic -o $@ $(HOST_SOURCES) -lpthread -ldl -lm $(LDFLAGS)
+	$(CC) -std=gnu11 -O2 -g -Wall -Wextra -Werror $(CFLAGS) -DBARE -rdynamic -o $@ $(HOST_SOURCES) -lpthread -ldl -lm $(LDFLAGS)

@@ -7,7 +7,7 @@
 // sink that answers each bulk request at once; its rates are per second of CPU
 // that the host's process used, all threads together.
 //
-//	go run ./test/bench [-seconds 3] [-only convert] [-cpuprofile FILE]
+//	go run ./test/bench [-seconds 3] [-only convert] [-type alb] [-cpuprofile FILE]
 package main
 
 import (
@@ -18,6 +18,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/pprof"
+	"slices"
 	"time"
 
 	"github.com/fluent-siem/fluent-siem/test/corpus"
@@ -55,10 +56,14 @@ func main() {
 func run() error {
 	seconds := flag.Float64("seconds", 3, "CPU seconds that each row is measured for")
 	only := flag.String("only", "", "one stage only: convert or pipeline")
+	name := flag.String("type", "", "one log type only")
 	profile := flag.String("cpuprofile", "", "write a CPU profile of stage convert")
 	root := flag.String("root", ".", "the repository")
 	flag.Parse()
 	limit := time.Duration(*seconds * float64(time.Second))
+	if *name != "" {
+		types = slices.DeleteFunc(types, func(d data) bool { return d.Name != *name })
+	}
 	var rows []result
 	var errs []error
 	if *only != "pipeline" {

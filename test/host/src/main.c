@@ -356,7 +356,8 @@ int main(int argc, char **argv)
         usage();
     }
     mallopt(M_ARENA_MAX, 2); /* Fluent Bit has jemalloc, which gives back what is free; so shall this */
-    mallopt(M_MMAP_THRESHOLD, 128 << 10);
+    mallopt(M_MMAP_THRESHOLD, 32 << 20); /* nor does it map and unmap a buffer for each call */
+    mallopt(M_TRIM_THRESHOLD, 32 << 20);
     setvbuf(stderr, NULL, _IOLBF, 4096);
     install_handlers();
     p = pipeline_new(0);

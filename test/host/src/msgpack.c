@@ -20,13 +20,13 @@ struct head { char kind; size_t head; uint64_t n; };
 
 static int read_head(bytes p, bytes end, struct head *h)
 {
-    static const struct { unsigned char code; char kind; unsigned char width; uint64_t fixed; } table[] = {
-        {0xc0, 'n', 0, 0}, {0xc2, 'f', 0, 0}, {0xc3, 't', 0, 0}, {0xc4, 'b', 1, 0}, {0xc5, 'b', 2, 0}, {0xc6, 'b', 4, 0},
-        {0xc7, 'x', 1, 0}, {0xc8, 'x', 2, 0}, {0xc9, 'x', 4, 0}, {0xca, 'F', 4, 0}, {0xcb, 'D', 8, 0}, {0xcc, 'u', 1, 0},
-        {0xcd, 'u', 2, 0}, {0xce, 'u', 4, 0}, {0xcf, 'u', 8, 0}, {0xd0, 'i', 1, 0}, {0xd1, 'i', 2, 0}, {0xd2, 'i', 4, 0},
-        {0xd3, 'i', 8, 0}, {0xd4, 'x', 0, 1}, {0xd5, 'x', 0, 2}, {0xd6, 'x', 0, 4}, {0xd7, 'x', 0, 8}, {0xd8, 'x', 0, 16},
-        {0xd9, 's', 1, 0}, {0xda, 's', 2, 0}, {0xdb, 's', 4, 0}, {0xdc, 'a', 2, 0}, {0xdd, 'a', 4, 0}, {0xde, 'm', 2, 0},
-        {0xdf, 'm', 4, 0}};
+    static const struct { char kind; unsigned char width; uint64_t fixed; } table[] = {
+        {'n', 0, 0}, {'f', 0, 0}, {'t', 0, 0}, {'b', 1, 0}, {'b', 2, 0}, {'b', 4, 0},
+        {'x', 1, 0}, {'x', 2, 0}, {'x', 4, 0}, {'F', 4, 0}, {'D', 8, 0}, {'u', 1, 0},
+        {'u', 2, 0}, {'u', 4, 0}, {'u', 8, 0}, {'i', 1, 0}, {'i', 2, 0}, {'i', 4, 0},
+        {'i', 8, 0}, {'x', 0, 1}, {'x', 0, 2}, {'x', 0, 4}, {'x', 0, 8}, {'x', 0, 16},
+        {'s', 1, 0}, {'s', 2, 0}, {'s', 4, 0}, {'a', 2, 0}, {'a', 4, 0}, {'m', 2, 0},
+        {'m', 4, 0}};
     size_t i, width;
 
     if (p >= end) {
@@ -38,25 +38,24 @@ static int read_head(bytes p, bytes end, struct head *h)
     if (*p < 0x90) { h->kind = 'm'; h->n = *p & 15; return 0; }
     if (*p < 0xa0) { h->kind = 'a'; h->n = *p & 15; return 0; }
     if (*p < 0xc0) { h->kind = 's'; h->n = *p & 31; return 0; }
-    for (i = 0; i < sizeof table / sizeof *table; i++) {
-        if (table[i].code == *p) {
-            h->kind = table[i].kind;
-            width = table[i].width;
-            if ((size_t) (end - p) < 1 + width) {
-                return -1;
-            }
-            h->head = 1 + width;
-            h->n = width > 0 ? number(p + 1, (int) width) : table[i].fixed;
-            if (h->kind == 'i' && width < 8) {
-                h->n = (uint64_t) ((int64_t) (h->n << (64 - 8 * width)) >> (64 - 8 * width));
-            }
-            if (h->kind == 'x') {
-                h->head++; /* the type */
-            }
-            return 0;
-        }
+    if (*p == 0xc1) { /* never used */
+        return -1;
     }
-    return -1;
+    i = *p == 0xc0 ? 0 : *p - 0xc1u; /* the table lacks 0xc1 only */
+    h->kind = table[i].kind;
+    width = table[i].width;
+    if ((size_t) (end - p) < 1 + width) {
+        return -1;
+    }
+    h->head = 1 + width;
+    h->n = width > 0 ? number(p + 1, (int) width) : table[i].fixed;
+    if (h->kind == 'i' && width < 8) {
+        h->n = (uint64_t) ((int64_t) (h->n << (64 - 8 * width)) >> (64 - 8 * width));
+    }
+    if (h->kind == 'x') {
+        h->head++; /* the type */
+    }
+    return 0;
 }
 
 static bytes skip(bytes p, bytes end, int depth)
@@ -68,7 +67,7 @@ static bytes skip(bytes p, bytes end, int depth)
         return NULL;
     }
     p += h.head;
-    if (strchr("bsx", h.kind) != NULL) {
+    if (h.kind == 'b' || h.kind == 's' || h.kind == 'x') {
         return (uint64_t) (end - p) < h.n ? NULL : p + h.n;
     }
     if (h.kind == 'a' || h.kind == 'm') {
