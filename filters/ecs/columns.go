@@ -11,9 +11,10 @@ import (
 
 // layout is a plan applied to one order of columns: where each source stands.
 type layout struct {
-	keys  []event.Key // the columns' names; those of parts follow
-	skip  []bool      // the column is not rendered under its own name
-	cols  []int       // source id → column, -1: this layout has none
+	keys  []event.Key     // the columns' names; those of parts follow
+	names map[string]bool // of columns that stand in the document's root
+	skip  []bool          // the column is not rendered under its own name
+	cols  []int           // source id → column, -1: this layout has none
 	parts []part
 	merge []merged
 	n     int // columns of a line, without parts
@@ -31,7 +32,7 @@ type part struct {
 
 // layout makes the layout of columns with these names.
 func (p *plan) layout(names []string) *layout {
-	l := &layout{n: len(names)}
+	l := &layout{n: len(names), names: map[string]bool{}}
 	beside := p.root // the keys that stand beside the columns
 	if p.t.Prefix != "" {
 		if beside = p.root.child(p.t.Prefix); beside == nil {
@@ -41,6 +42,7 @@ func (p *plan) layout(names []string) *layout {
 	index := map[string]int{}
 	add := func(name string) {
 		own := !strings.HasSuffix(name, "_") // else it is there for the mapping only
+		l.names[name] = own && p.t.Prefix == ""
 		if _, ok := index[name]; !ok {
 			index[name] = len(l.keys)
 		}

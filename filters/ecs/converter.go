@@ -176,6 +176,7 @@ func (c *Converter) Convert(o *Object, number uint64, envelope, raw []byte) erro
 		c.setString(p.std.errorMessage, c.failure)
 	}
 	c.setCloud()
+	c.setContainer()
 	for i := range p.statics {
 		s := &p.statics[i]
 		if s.list != nil {

@@ -21,6 +21,7 @@ type envelope struct {
 	id                             []byte // of the event; part of content ids
 	time                           []byte // ISO 8601, or milliseconds since 1970
 	record                         *fastjson.Value
+	container                      *fastjson.Value // fields about the container that wrote the record
 }
 
 func (e *envelope) read(raw []byte) error {
@@ -28,7 +29,7 @@ func (e *envelope) read(raw []byte) error {
 		return nil
 	}
 	e.raw = append(e.raw[:0], raw...)
-	e.account, e.region, e.group, e.stream, e.id, e.time, e.record = nil, nil, nil, nil, nil, nil, nil
+	e.account, e.region, e.group, e.stream, e.id, e.time, e.record, e.container = nil, nil, nil, nil, nil, nil, nil, nil
 	if len(raw) == 0 {
 		return nil
 	}
@@ -41,6 +42,7 @@ func (e *envelope) read(raw []byte) error {
 	e.account, e.region = v.GetStringBytes("account"), v.GetStringBytes("region")
 	e.group, e.stream = v.GetStringBytes("log_group"), v.GetStringBytes("log_stream")
 	e.id, e.time = v.GetStringBytes("id"), v.GetStringBytes("time")
+	e.readContainer()
 	return nil
 }
 
@@ -56,7 +58,17 @@ func (c *Converter) parse() error {
 	if parser == nil {
 		return fmt.Errorf("there is no parser for format %s", c.p.t.Format)
 	}
-	return parser(c)
+	err := parser(c)
+	if err != nil && c.env.container != nil { // whatever a container says, some of it is no log of the type
+		c.keep(err.Error())
+		return nil
+	}
+	return err
+}
+
+// keep keeps a record as it came, without fields, and says why.
+func (c *Converter) keep(failure string) {
+	c.rec, c.layout, c.failure = c.arena.NewObject(), nil, failure
 }
 
 // parsers take a record apart that is no JSON object. They leave a row of
@@ -73,8 +85,7 @@ func (c *Converter) parseJSON() error {
 	case err != nil && c.env.record != nil:
 		// What an agent sent through a log group is kept as it came, with the
 		// reason: it may have been cut there.
-		c.rec = c.arena.NewObject()
-		c.failure = fmt.Sprintf("invalid json file: %v", err)
+		c.keep(fmt.Sprintf("invalid json file: %v", err))
 		return nil
 	case err != nil:
 		return fmt.Errorf("not JSON: %w", err)
@@ -97,6 +108,9 @@ func (c *Converter) parseColumns() error {
 		return errors.New("the object has no header line that names its columns")
 	}
 	c.cols = splitColumns(c.cols[:0], c.raw, &c.p.t.Columns)
+	if l == c.p.fixed && c.p.t.Columns.Header && len(c.cols) != l.n {
+		return fmt.Errorf("%d columns and no header line that names them; without one there should be %d", len(c.cols), l.n)
+	}
 	if n, want := len(c.cols), min(c.p.t.Columns.Required, l.n); n < want {
 		return fmt.Errorf("%d columns, want at least %d", n, want)
 	}

@@ -66,6 +66,7 @@ type standard struct {
 	group, stream, errorMessage                  int
 	module, ingested, version                    int
 	provider, account, region                    int
+	containerID, containerName, instance         int
 	threat                                       int
 }
 
@@ -134,6 +135,7 @@ func compile(t *logtype.Type) (*plan, error) {
 		{"@log_group", &std.group}, {"@log_stream", &std.stream}, {"error.message", &std.errorMessage},
 		{"event.module", &std.module}, {"event.ingested", &std.ingested}, {"ecs.version", &std.version},
 		{"cloud.provider", &std.provider}, {"cloud.account.id", &std.account}, {"cloud.region", &std.region},
+		{"container.id", &std.containerID}, {"container.name", &std.containerName}, {"cloud.instance.id", &std.instance},
 	} {
 		*s.slot = p.slot(s.path)
 	}

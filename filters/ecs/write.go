@@ -47,6 +47,7 @@ func (c *Converter) write() {
 	default:
 		c.writeColumns()
 	}
+	c.writeContainer()
 	for i, n := range c.p.root.children {
 		if merged&(1<<min(i, 63)) == 0 && n.name != c.p.t.Prefix {
 			c.writeNode(n)
