@@ -6,7 +6,9 @@
 //   - Each generated record carries a number, which [Type.Number] finds in the
 //     document that it becomes: a test can say which record is missing, or there
 //     twice.
-//   - The same numbers give the same bytes.
+//   - The same numbers and salt give the same bytes.
+//   - Events with another salt have other event ids, which are document ids: tests
+//     that share a cluster do not take each other's events for their own.
 //   - Addresses are from MaxMind's test databases, so that a document shows where
 //     they are.
 package corpus
@@ -19,6 +21,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -38,7 +41,8 @@ type Type struct {
 	header string
 	footer string
 	key    func(first int) string
-	record func(n int) string // with its separator
+	record func(salt uint32, n int) string // with its separator
+	salt   uint32
 	number *regexp.Regexp     // finds n in the record's text
 	base   int                // of the number in the text
 }
@@ -50,7 +54,7 @@ var Types = []Type{
 		key: func(first int) string {
 			return fmt.Sprintf("AWSLogs/123456789012/CloudTrail/us-east-1/2024/05/31/123456789012_CloudTrail_us-east-1_20240531T1200Z_%016d.json.gz", first)
 		},
-		record: cloudTrail, number: regexp.MustCompile(`"eventID": ?"0badcafe-0000-4000-8000-([0-9a-f]{12})"`), base: 16,
+		record: cloudTrail, number: regexp.MustCompile(`"eventID": ?"[0-9a-f]{8}-0000-4000-8000-([0-9a-f]{12})"`), base: 16,
 	},
 	{
 		Name: "vpcflowlogs", Index: "log-aws-vpcflowlogs",
@@ -72,6 +76,15 @@ var Types = []Type{
 // The types by name.
 var CloudTrail, VPCFlow, ALB = Types[0], Types[1], Types[2]
 
+// Salted returns the types with event ids of their own.
+func Salted(salt uint32) []Type {
+	types := slices.Clone(Types)
+	for i := range types {
+		types[i].salt = salt
+	}
+	return types
+}
+
 // Object makes an object of the records first … first+n-1.
 func (t Type) Object(first, n int) Object {
 	return Object{Type: t.Name, Key: t.key(first), Body: Gzip(t.Text(first, n)), Records: n}
@@ -85,7 +98,7 @@ func (t Type) Text(first, n int) []byte {
 		if i > 0 && t.footer != "" {
 			b.WriteString(",")
 		}
-		b.WriteString(t.record(first + i))
+		b.WriteString(t.record(t.salt, first+i))
 	}
 	b.WriteString(t.footer)
 	return []byte(b.String())
@@ -123,16 +136,16 @@ var agents = []string{
 	"curl/8.5.0", "python-requests/2.31.0",
 }
 
-func cloudTrail(n int) string {
+func cloudTrail(salt uint32, n int) string {
 	action := [...]string{"GetObject", "PutObject", "ListBuckets", "AssumeRole", "DescribeInstances"}[n%5]
 	return fmt.Sprintf("\n"+`{"eventVersion":"1.08","userIdentity":{"type":"IAMUser","principalId":"AIDA%010d","arn":"arn:aws:iam::123456789012:user/user%d","accountId":"123456789012","userName":"user%d"},`+
 		`"eventTime":"2024-05-31T12:%02d:%02dZ","eventSource":"s3.amazonaws.com","eventName":"%s","awsRegion":"us-east-1","sourceIPAddress":"%s","userAgent":"%s",`+
-		`"requestParameters":{"bucketName":"invoices","key":"2024/%d.pdf"},"responseElements":null,"requestID":"%016X","eventID":"0badcafe-0000-4000-8000-%012x",`+
+		`"requestParameters":{"bucketName":"invoices","key":"2024/%d.pdf"},"responseElements":null,"requestID":"%016X","eventID":"%08x-0000-4000-8000-%012x",`+
 		`"readOnly":true,"eventType":"AwsApiCall","managementEvent":false,"recipientAccountId":"123456789012"}`,
-		n%1000, n%50, n%50, n/60%60, n%60, action, addresses[n%len(addresses)], agents[n/7%len(agents)], n, n, n)
+		n%1000, n%50, n%50, n/60%60, n%60, action, addresses[n%len(addresses)], agents[n/7%len(agents)], n, n, salt, n)
 }
 
-func vpcFlow(n int) string {
+func vpcFlow(_ uint32, n int) string {
 	action := "ACCEPT"
 	if n%9 == 0 {
 		action = "REJECT"
@@ -141,7 +154,7 @@ func vpcFlow(n int) string {
 		n, addresses[n%len(addresses)], n/250%250, n%250, 1024+n%60000, 1+n%40, 40+n%1400, 1717156800+n%3600, 1717156860+n%3600, action)
 }
 
-func alb(n int) string {
+func alb(_ uint32, n int) string {
 	status := [...]int{200, 200, 200, 301, 404, 502}[n%6]
 	return fmt.Sprintf(`https 2024-05-31T12:%02d:%02d.%06dZ app/shop/0badcafe %s:%d 10.0.0.%d:8080 0.001 0.0%02d 0.000 %d %d %d %d `+
 		`"GET https://shop.example.com:443/item/%d?lang=en HTTP/2.0" "%s" ECDHE-RSA-AES128-GCM-SHA256 TLSv1.2 arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/shop/0badcafe `+
@@ -150,8 +163,9 @@ func alb(n int) string {
 		n, agents[n/3%len(agents)], n, 1+n%200, status)
 }
 
-// Samples reads the sample objects of a folder such as test/samples.
-func Samples(dir string) (objects []Object, err error) {
+// Samples reads the sample objects of a folder such as test/samples. With a
+// salt, event ids begin with it; 0 leaves them as they are.
+func Samples(dir string, salt uint32) (objects []Object, err error) {
 	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || strings.HasSuffix(path, ".md") {
 			return err
@@ -163,6 +177,9 @@ func Samples(dir string) (objects []Object, err error) {
 		rel, err := filepath.Rel(dir, path)
 		if err != nil {
 			return err
+		}
+		if salt != 0 {
+			text = eventID.ReplaceAll(text, fmt.Appendf(nil, "${1}%08x", salt))
 		}
 		o := Object{Key: filepath.ToSlash(rel) + ".gz", Body: Gzip(text)}
 		switch {
@@ -181,6 +198,8 @@ func Samples(dir string) (objects []Object, err error) {
 	}
 	return objects, nil
 }
+
+var eventID = regexp.MustCompile(`("eventID": ?")[0-9a-f]{8}`)
 
 func lines(text []byte) (n int) {
 	for line := range bytes.Lines(text) {

@@ -32,7 +32,7 @@ func TestRecordsAreFoundByTheirNumber(t *testing.T) {
 }
 
 func TestSamplesOfEveryType(t *testing.T) {
-	objects, err := Samples("../samples")
+	objects, err := Samples("../samples", 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -37,7 +37,7 @@ func main() {
 	}
 }
 
-const queue = "siem-logs"
+const bucket, queue = "siem-demo", "siem-logs"
 
 // run is the demo. Results go to out, progress to diag.
 func run(ctx context.Context, out, diag io.Writer) error {
@@ -54,7 +54,10 @@ func run(ctx context.Context, out, diag io.Writer) error {
 		return err
 	}
 	defer aws.Close()
-	bucket := services.Name("demo")
+	// What an earlier demo left would make this one's events duplicates.
+	if err := cluster.Forget(ctx, bucket); err != nil {
+		return err
+	}
 	queueURL, err := aws.Pipe(bucket, queue)
 	if err != nil {
 		return err
@@ -101,7 +104,7 @@ func run(ctx context.Context, out, diag io.Writer) error {
 
 	fmt.Fprintf(out, "\nThe queue is empty and every lease settled.\n\n")
 	b.print(out)
-	if err := show(ctx, out, cluster, bucket); err != nil {
+	if err := show(ctx, out, cluster); err != nil {
 		return err
 	}
 	fmt.Fprintf(out, "\nQuery more:\n\n  curl -s '%s/log-*/_search?pretty&size=1&q=source.geo.city_name:London'\n\n", cluster.URL)
@@ -126,7 +129,7 @@ func openSearch(ctx context.Context, root string, diag io.Writer) (rig.Cluster, 
 
 // objects are the samples, and some more of each type.
 func objects(root string) ([]corpus.Object, error) {
-	all, err := corpus.Samples(filepath.Join(root, "test/samples"))
+	all, err := corpus.Samples(filepath.Join(root, "test/samples"), 0)
 	const each, size = 5, 1000
 	for _, t := range corpus.Types {
 		for i := range each {
@@ -137,7 +140,7 @@ func objects(root string) ([]corpus.Object, error) {
 }
 
 // show prints one document with everything that was added to it.
-func show(ctx context.Context, out io.Writer, cluster rig.Cluster, bucket string) error {
+func show(ctx context.Context, out io.Writer, cluster rig.Cluster) error {
 	var best rig.Document
 	err := cluster.Each(ctx, bucket, func(d rig.Document) {
 		if best.Source == nil && strings.HasPrefix(d.Index, "log-aws-elb") && bytes.Contains(d.Source, []byte(`"city_name":"London"`)) {

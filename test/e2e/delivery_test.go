@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"math/rand/v2"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -20,7 +21,7 @@ func TestObjectsBecomeDocuments(t *testing.T) {
 		a := arrange(t)
 		const n = 1000
 		for i := range 4 {
-			for _, typ := range corpus.Types {
+			for _, typ := range a.types {
 				a.put(typ.Object(i*n/4, n/4))
 			}
 		}
@@ -45,7 +46,7 @@ func TestSamplesBecomeDocuments(t *testing.T) {
 		a := arrange(t)
 		root, err := services.Root()
 		a.must(err)
-		objects, err := corpus.Samples(filepath.Join(root, "test/samples"))
+		objects, err := corpus.Samples(filepath.Join(root, "test/samples"), rand.Uint32())
 		a.must(err)
 		records := 0
 		for _, o := range objects {

@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -29,6 +30,7 @@ type arena struct {
 	*testing.T
 	aws     *awsemu.Server
 	bucket  string
+	types   []corpus.Type // with event ids of this test
 	cluster rig.Cluster
 	setup   rig.Setup
 }
@@ -52,7 +54,7 @@ func arrange(t *testing.T) *arena {
 // arrangeAt makes an arena whose cluster answers at url.
 func arrangeAt(t *testing.T, url string) *arena {
 	t.Helper()
-	a := &arena{T: t, aws: services.AWS(t), bucket: services.Name("logs")}
+	a := &arena{T: t, aws: services.AWS(t), bucket: services.Name("logs"), types: corpus.Salted(rand.Uint32())}
 	queueURL, err := a.aws.Pipe(a.bucket, queue)
 	a.must(err)
 	root, err := services.Root()

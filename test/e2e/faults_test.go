@@ -31,11 +31,11 @@ func (a *arena) deadLetters() (lines []string) {
 
 // unmappable makes an object of n records of which one cannot be stored: its
 // requestParameters.size is no number, as the index demands.
-func unmappable(first, n, bad int) corpus.Object {
-	o := corpus.CloudTrail.Object(first, n)
-	lines := bytes.SplitAfter(corpus.CloudTrail.Text(first, n), []byte("\n"))
+func unmappable(cloudTrail corpus.Type, first, n, bad int) corpus.Object {
+	o := cloudTrail.Object(first, n)
+	lines := bytes.SplitAfter(cloudTrail.Text(first, n), []byte("\n"))
 	for i, line := range lines {
-		if k, ok := corpus.CloudTrail.Number(string(line)); ok && k == bad {
+		if k, ok := cloudTrail.Number(string(line)); ok && k == bad {
 			lines[i] = bytes.Replace(line, []byte(`"bucketName":"invoices"`), []byte(`"size":"not a number"`), 1)
 		}
 	}
@@ -53,9 +53,9 @@ func TestNothingIsLostToABadCluster(t *testing.T) {
 		proxy := a.proxied(faultproxy.Faults{Busy: 0.5})
 		const n, size, bad = 10_000, 500, 7_777
 		for first := 0; first < n; first += size {
-			o := corpus.CloudTrail.Object(first, size)
+			o := a.types[0].Object(first, size)
 			if first <= bad && bad < first+size {
-				o = unmappable(first, size, bad)
+				o = unmappable(a.types[0], first, size, bad)
 			}
 			a.put(o)
 		}

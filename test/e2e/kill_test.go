@@ -43,7 +43,7 @@ func TestKilledAtAnyMoment(t *testing.T) {
 			if a.aws.Queue(queue).Stats().Visible >= 30 {
 				continue
 			}
-			typ := corpus.Types[i%len(corpus.Types)]
+			typ := a.types[i%len(a.types)]
 			o := typ.Object(fed[typ.Name], size)
 			if _, err := a.aws.Put(a.bucket, o.Key, o.Body); err != nil {
 				t.Error(err)
