@@ -110,6 +110,18 @@ ecs: {source.ip: ip}
 	}
 }
 
+// The ids are those that the original gave (golden case custom-firelens-json).
+func TestContentIDsOfContainers(t *testing.T) {
+	docs, _ := convertAll(t, "name: app\nkey: custom/\nformat: json\ncontainer_stderr: true\nindex: {name: log-app}\n", "custom/firelens-json/1.log.gz",
+		`{"source":"stdout","log":"{\"time\":\"2024-01-01T00:00:00Z\",\"ip\":\"1.128.0.1\",\"user\":\"u\",\"n\":{\"x\":1}}","container_name":"/ecs-demo-web","container_id":"1"}`+
+			`{"source":"stderr","log":"panic: 1","container_id":"2","container_name":"/ecs-demo-web"}`)
+	for i, id := range []string{"692e00289fc0176560a7a969ee498efa", "1ce894706be376db83ab01b130253f53"} {
+		if i >= len(docs) || at(docs[i], "@id") != id {
+			t.Errorf("document %d is not %s: %v", i, id, docs)
+		}
+	}
+}
+
 func TestTextOfContainersThatIsNoLogIsKept(t *testing.T) {
 	docs, failed := convertAll(t, `
 name: app

@@ -20,7 +20,7 @@ func (c *Converter) appendContentID(dst []byte) []byte {
 	switch {
 	case c.failure != "": // kept as it came
 		c.scratch = append(append(c.scratch, c.raw...), c.o.src.Key...)
-	case c.o.json && len(c.env.group) == 0: // what came through a log group was not written anew
+	case c.o.json && len(c.env.group) == 0 && c.env.container == nil: // what came through those was not written anew
 		c.scratch = appendPython(c.scratch, c.recForID())
 	default:
 		c.scratch = append(c.scratch, c.raw...)
