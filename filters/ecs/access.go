@@ -10,7 +10,7 @@ import (
 var accessFields = []string{
 	"xff", "vhost", "remotehost", "ident", "authuser", "datetime",
 	"request_method", "request_path", "request_version", "request_raw",
-	"response_status", "response_body_bytes", "referer", "useragent", "request_bytes", "response_bytes",
+	"response_status", "response_body_bytes", "referer", "useragent", "request_bytes", "response_bytes", "ssl_protocol", "ssl_cipher",
 }
 
 const (
@@ -30,6 +30,8 @@ const (
 	accAgent
 	accIn
 	accOut
+	accProtocol
+	accCipher
 	accN
 )
 
@@ -48,6 +50,9 @@ func (c *Converter) parseAccess() error {
 }
 
 func splitAccess(line []byte, cols *[accN][]byte, forwarded string) bool {
+	if len(line) > 0 && line[0] == '[' {
+		return splitSSLRequest(line, cols)
+	}
 	head, rest, ok := cutTime(line, cols)
 	if !ok || !splitHead(head, cols, forwarded) {
 		return false
@@ -78,6 +83,29 @@ func splitAccess(line []byte, cols *[accN][]byte, forwarded string) bool {
 	return true
 }
 
+// splitSSLRequest splits a line of Apache's ssl_request_log:
+// [time] address protocol cipher "request" bytes.
+func splitSSLRequest(line []byte, cols *[accN][]byte) bool {
+	at, rest, ok := bytes.Cut(line[1:], []byte("] "))
+	if !ok {
+		return false
+	}
+	cols[accTime] = at
+	for _, i := range [...]int{accHost, accProtocol, accCipher} {
+		cols[i], rest = dashed(rest)
+	}
+	if len(cols[accHost]) == 0 || len(rest) == 0 || rest[0] != '"' {
+		return false
+	}
+	end := bytes.LastIndexByte(rest, '"')
+	if end < 1 {
+		return false
+	}
+	splitRequestLine(rest[1:end], cols)
+	cols[accBody] = dash(bytes.TrimSpace(rest[end+1:]))
+	return true
+}
+
 // cutTime finds the time: the first text in brackets that a quote follows.
 func cutTime(line []byte, cols *[accN][]byte) (head, rest []byte, ok bool) {
 	for from := 0; ; {
@@ -98,45 +126,46 @@ func cutTime(line []byte, cols *[accN][]byte) (head, rest []byte, ok bool) {
 	}
 }
 
-// splitHead splits what stands before the time. The identity is what does not
-// belong to the others: it may have blanks, as may the user after an identity
-// that is "-".
+// splitHead splits what stands before the time. A virtual host may come first,
+// then addresses that were forwarded. The identity is what does not belong to
+// the others: it may have blanks, as may the user after an identity that is "-".
 func splitHead(head []byte, cols *[accN][]byte, forwarded string) bool {
-	rest := head
-	host, tail, ok := bytes.Cut(rest, []byte(" "))
-	switch {
-	case !ok:
+	host, rest, ok := bytes.Cut(head, []byte(" "))
+	if !ok {
 		return false
-	case forwarded == "first" && (len(host) == 1 && host[0] == '-' || isAddress(bytes.TrimSuffix(host, []byte(",")))):
+	}
+	if word, after, ok := bytes.Cut(rest, []byte(" ")); ok && !isHop(host) && dash(host) != nil && host[0] != '"' && bytes.IndexByte(after, ' ') > 0 {
+		cols[accVHost], head, host, rest = host, rest, word, after
+	}
+	if head[0] == '"' {
+		cols[accXFF], head = quoted(head)
+		if host, rest, ok = bytes.Cut(head, []byte(" ")); !ok {
+			return false
+		}
+	}
+	if forwarded == "first" && (dash(host) == nil || isHop(host)) || bytes.HasSuffix(host, []byte(",")) && isHop(host) {
 		// The last of the addresses at the start is the client, if identity and
 		// user are left; those before it were forwarded.
 		at := 0
 		for end := len(host); ; {
-			word, _, more := bytes.Cut(head[end:][1:], []byte(" "))
-			if !more || !isAddress(bytes.TrimSuffix(word, []byte(","))) || bytes.IndexByte(head[end+1+len(word)+1:], ' ') < 0 {
+			word, after, more := bytes.Cut(head[end+1:], []byte(" "))
+			if !more || !isHop(word) || bytes.IndexByte(after, ' ') < 0 {
 				break
 			}
 			at, end = end+1, end+1+len(word)
-			if word[len(word)-1] != ',' {
-				host = word
-			}
 		}
 		if at > 0 {
 			cols[accXFF] = dash(bytes.TrimSpace(head[:at]))
-			host, tail, _ = bytes.Cut(head[at:], []byte(" "))
-		}
-	case !isAddress(host):
-		// A virtual host before the address.
-		if word, after, ok := bytes.Cut(tail, []byte(" ")); ok && isAddress(word) && bytes.IndexByte(after, ' ') > 0 {
-			cols[accVHost], host, tail = host, word, after
+			host, rest, _ = bytes.Cut(head[at:], []byte(" "))
+			host = bytes.TrimSuffix(host, []byte(","))
 		}
 	}
 	cols[accHost] = host
-	ident, user := tail, []byte(nil)
-	if after, ok := bytes.CutPrefix(tail, []byte("- ")); ok {
+	ident, user := rest, []byte(nil)
+	if after, ok := bytes.CutPrefix(rest, []byte("- ")); ok {
 		ident, user = nil, after
-	} else if i := bytes.LastIndexByte(tail, ' '); i >= 0 {
-		ident, user = tail[:i], tail[i+1:]
+	} else if i := bytes.LastIndexByte(rest, ' '); i >= 0 {
+		ident, user = rest[:i], rest[i+1:]
 	} else {
 		return false
 	}
@@ -144,9 +173,9 @@ func splitHead(head []byte, cols *[accN][]byte, forwarded string) bool {
 	return true
 }
 
-// isAddress reports whether b is an IP address, or looks enough like one.
-func isAddress(b []byte) bool {
-	_, ok := parseAddr(b)
+// isHop reports whether b is an address, perhaps with a comma behind.
+func isHop(b []byte) bool {
+	_, ok := parseAddr(bytes.TrimSuffix(b, []byte(",")))
 	return ok
 }
 

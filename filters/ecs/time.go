@@ -41,12 +41,33 @@ func newTimeRule(from *source, at logtype.Time) (timeRule, error) {
 		if _, perr := time.Parse(layout, time.Now().Format(layout)); perr != nil || layout == time.Now().Format(layout) {
 			err = errors.Join(err, errors.New(layout+" is no layout: iso8601, epoch, or a reference time of Go's package time"))
 		}
+		named := strings.Contains(layout, "MST")
 		r.parse = func(b []byte, zone *time.Location) (time.Time, bool) {
 			t, err := time.ParseInLocation(layout, unsafeString(b), zone)
+			if named && err == nil {
+				return inZone(t)
+			}
 			return t, err == nil
 		}
 	}
 	return r, err
+}
+
+// zones are the abbreviations that mean one offset, in minutes east of UTC. CST,
+// IST, BST and others have several meanings, and a time with one of them is not
+// understood.
+var zones = map[string]int{
+	"UTC": 0, "GMT": 0, "WET": 0, "WEST": 60, "CET": 60, "CEST": 120, "EET": 120, "EEST": 180, "MSK": 180,
+	"HKT": 480, "SGT": 480, "AWST": 480, "JST": 540, "KST": 540, "ACST": 570, "AEST": 600, "ACDT": 630, "AEDT": 660, "NZST": 720, "NZDT": 780,
+	"EST": -300, "EDT": -240, "CDT": -300, "MST": -420, "MDT": -360, "PST": -480, "PDT": -420, "AKST": -540, "AKDT": -480, "HST": -600,
+}
+
+// inZone gives a time that was parsed with an abbreviation of its zone the
+// offset that it means.
+func inZone(t time.Time) (time.Time, bool) {
+	name, _ := t.Zone()
+	minutes, ok := zones[name]
+	return time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), t.Nanosecond(), time.FixedZone(name, minutes*60)), ok
 }
 
 // at is the time that the envelope says.

@@ -180,7 +180,7 @@ type Part struct {
 // or texts after these. The fields are xff, vhost, remotehost, ident, authuser,
 // datetime, request_method, request_path, request_version, request_raw (a request
 // that is none), response_status, response_body_bytes, referer, useragent,
-// request_bytes and response_bytes.
+// request_bytes, response_bytes; and of ssl_request_log ssl_protocol and ssl_cipher.
 type Access struct {
 	// Forwarded is where the addresses of X-Forwarded-For stand, if at all:
 	// first, before the address, or last, quoted, behind the user agent.
