@@ -163,7 +163,7 @@ func contentAdvice(r split.Reason) string {
 	case split.Truncated, split.Corrupt:
 		return "look whether its writer failed; when it is repaired, announce it again"
 	case split.Unsupported:
-		return "have it written with gzip, zstd, bzip2, zip or without compression"
+		return "have it written with gzip, zstd, lz4 or without compression"
 	}
 	return "look at the object, or correct the log type that claims its key"
 }
