@@ -2,6 +2,7 @@ package split
 
 import (
 	"bufio"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -19,6 +20,21 @@ const (
 )
 
 var errPage = errors.New("a page's header is not credible")
+
+// checkFooter reads how long the footer says it is: the reader allocates that.
+func checkFooter(at io.ReaderAt, size int64) error {
+	var end [8]byte
+	if _, err := at.ReadAt(end[:], size-int64(len(end))); size < 12 || err != nil && err != io.EOF {
+		return errors.New("no footer")
+	}
+	if string(end[4:]) != "PAR1" {
+		return errors.New("it does not end as a Parquet file does")
+	}
+	if n := int64(binary.LittleEndian.Uint32(end[:])); n > size-12 {
+		return fmt.Errorf("a footer of %d bytes in a file of %d", n, size)
+	}
+	return nil
+}
 
 // checkPages reads the header of each page and refuses those that would cost
 // more memory than any writer asks for. It does not see pages that unpack to

@@ -29,6 +29,9 @@ func (s *splitter) parquet(src *source, br *bufio.Reader, layers int) (err error
 			err = damaged(p)
 		}
 	}()
+	if err := checkFooter(at, size); err != nil {
+		return damaged(err)
+	}
 	f, err := parquet.OpenFile(at, size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true), parquet.ReadBufferSize(64<<10))
 	if err != nil {
 		return damaged(err)
