@@ -155,7 +155,7 @@ func (c *Converter) Convert(o *Object, number uint64, envelope, raw []byte) erro
 	if err := c.env.read(envelope); err != nil {
 		return err
 	}
-	if p.t.FirstLine != "" && len(c.env.group) > 0 {
+	if p.t.FirstLine != "" && !p.t.Trim && len(c.env.group) > 0 {
 		c.raw = raw // a message of several lines is one record, blanks at its ends and all
 	}
 	if err := c.parse(); err != nil {

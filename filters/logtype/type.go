@@ -59,6 +59,9 @@ type Type struct {
 	// FirstLine is a regular expression for the first line of a record that has
 	// several. Lines before the first such line are not records.
 	FirstLine string `yaml:"first_line"`
+	// Trim says that blanks at the ends of a message in an envelope do not belong
+	// to it, though records may have several lines.
+	Trim bool `yaml:"trim"`
 	// HeaderLines is how many lines at the top of an object are no records.
 	HeaderLines int `yaml:"header_lines"`
 	// Element is the name of the XML elements that are records, on one line or

@@ -7,6 +7,11 @@ var hosts = []permitted{
 	{"linux-secure linux-os-syslog", `user(\..*)?|related(\.(user|ip))?|source(\..*)?`, "users, addresses and ports that the original's patterns miss: at the end of a line, IPv6, the user of a session that nobody else opened", absent},
 	{"linux-secure linux-os-syslog", `event\.outcome`, "a command that sudo refused is a failure", func(_ goldenCase, want, got any) bool { return want == "success" && got == "failure" }},
 	{"linux-os-syslog", `event\.module`, "lines of sudo belong to the module secure too", func(_ goldenCase, want, got any) bool { return want == "system" && got == "secure" }},
+	{"linux-secure linux-os-syslog", `syslog_message`, "a message of several lines is kept whole", func(_ goldenCase, want, got any) bool {
+		w, _ := want.(string)
+		g, _ := got.(string)
+		return strings.HasPrefix(g, w) && strings.Contains(g, "\n")
+	}},
 	{"linux-secure linux-os-syslog", `related\.hosts`, "a host without a name is none", withoutEmpty},
 }
 
