@@ -92,7 +92,7 @@ func TestStopsWithinGraceUnderLoad(t *testing.T) {
 	inEach(t, func(t *testing.T, h rig.Host) {
 		a := arrange(t)
 		proxy := a.proxied(faultproxy.Faults{Delay: 300 * time.Millisecond})
-		const n, size, grace = 60_000, 3_000, 10
+		const n, size, grace = 30_000, 1_500, 10
 		for first := 0; first < n; first += size {
 			a.put(corpus.VPCFlow.Object(first, size))
 		}
