@@ -85,6 +85,10 @@ func TestEnvelopes(t *testing.T) {
 		{"container", Framing{}, containerOf("stdout", "a"), []string{"1:a" + in + `{"container":{"source":"stdout","container_id":"c","ecs_cluster":"e"}}`}},
 		{"containers, standard error", Framing{}, containerOf("stderr", "a") + "\n" + containerOf("stdout", "b"), []string{"2:b" + in + `{"container":{"source":"stdout","container_id":"c","ecs_cluster":"e"}}`}},
 		{"container, standard error kept", Framing{Stderr: true}, containerOf("stderr", "a"), []string{"1:a" + in + `{"container":{"source":"stderr","container_id":"c","ecs_cluster":"e"}}`}},
+		{"container in a notification in a container", Framing{}, containerOf("stdout", noticeOf(containerOf("x", "a")+"\n"+strings.Replace(containerOf("stdout", "b"), `,"container_id":"c"`, "", 1))), []string{
+			"1:a" + in + `{"time":"2024-01-15T01:02:04Z","container":{"source":"x","container_id":"c","ecs_cluster":"e"}}`, "2:b" + in + `{"time":"2024-01-15T01:02:04Z","container":{"source":"stdout","ecs_cluster":"e"}}`}},
+		{"container around a batch", Framing{}, containerOf("stdout", noticeOf(containerOf("x", "a")+"\n"+batchOf("b"))), []string{
+			"1:a" + in + `{"time":"2024-01-15T01:02:04Z","container":{"source":"x","container_id":"c","ecs_cluster":"e"}}`, "2:b" + in + inBatch[:len(inBatch)-1] + `,"container":{"source":"stdout","container_id":"c","ecs_cluster":"e"}}`}},
 		{"docker", Framing{}, `{"log":"a\n","stream":"stdout","time":"2024-01-15T01:02:04Z"}`, []string{"1:a" + in + `{"time":"2024-01-15T01:02:04Z","container":{"stream":"stdout","time":"2024-01-15T01:02:04Z"}}`}},
 		{"vended log", Framing{}, `{"message":"2 1"}{"message":"2 2"}`, []string{"1:2 1" + in + "{}", "2:2 2" + in + "{}"}},
 		{"a record that is a message", values, `{"message":"a"}`, []string{`1:{"message":"a"}`}},

@@ -271,8 +271,7 @@ type splitter struct {
 	env    envelope // around what is read now
 	depth  int      // of envelopes
 	texts  [][]byte // buffers for text taken from strings, by depth
-	fields []byte   // buffer for the fields of a container
-	kept   []byte   // what s.env refers to, of envelopes that are read as they come
+	kept   []byte   // what s.env refers to that is nowhere else
 	broken int      // CSV records whose quotes are not closed
 	buf    []byte   // buffer for Record.Envelope
 }

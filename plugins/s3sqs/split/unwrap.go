@@ -59,20 +59,27 @@ func (e *envelope) append(dst []byte) []byte {
 
 // set takes a text or number, unless it is empty.
 func set(field *[]byte, value []byte) {
-	if len(value) == 0 || len(value) == 2 && value[0] == '"' || bytes.IndexByte([]byte("{[ntf"), value[0]) >= 0 {
+	if len(value) == 0 || len(value) == 2 && value[0] == '"' {
 		return
+	}
+	if value[0] != '"' {
+		for _, c := range value {
+			if (c < '0' || c > '9') && c != '-' && c != '+' && c != '.' && c|0x20 != 'e' {
+				return
+			}
+		}
 	}
 	*field = value
 }
 
 // unwrap hands out the records in an envelope.
 func (s *splitter) unwrap(b []byte, kind wrapping) error {
-	outer := s.env
+	outer, kept := s.env, len(s.kept)
 	s.depth++
 	s.env.known = true
 	err := s.open(b, kind)
 	s.depth--
-	s.env = outer
+	s.env, s.kept = outer, s.kept[:kept]
 	return err
 }
 
@@ -104,7 +111,7 @@ func (s *splitter) open(b []byte, kind wrapping) error {
 	case container:
 		return s.containerLog(b)
 	case message:
-		return s.content(s.text1(member(b, "message")))
+		return s.content(s.unquoted(member(b, "message")))
 	case awslogs:
 		return s.encoded(member(member(b, "awslogs"), "data"))
 	case kinesis:
@@ -123,8 +130,8 @@ func (s *splitter) open(b []byte, kind wrapping) error {
 	return nil
 }
 
-// text1 returns the text of a JSON string, in a buffer of this level of nesting.
-func (s *splitter) text1(quoted []byte) []byte {
+// unquoted returns the text of a JSON string, in a buffer of this level of nesting.
+func (s *splitter) unquoted(quoted []byte) []byte {
 	if len(quoted) == 0 || quoted[0] != '"' {
 		return quoted
 	}
@@ -230,7 +237,7 @@ func (s *splitter) logEvent(event []byte) error {
 		s.number++
 		err = s.bad(event, &Error{NotJSON, s.result.Bytes, "a log event without a message"})
 	} else {
-		err = s.content(s.text1(text))
+		err = s.content(s.unquoted(text))
 	}
 	s.env = batch
 	return err
@@ -240,7 +247,8 @@ func (s *splitter) logEvent(event []byte) error {
 func (s *splitter) containerLog(b []byte) error {
 	var text []byte
 	stderr := false
-	fields := append(s.fields[:0], '{')
+	start := len(s.kept)
+	fields := append(s.kept, '{')
 	eachMember(b, func(key, value []byte) bool {
 		switch string(key) {
 		case "log":
@@ -258,14 +266,14 @@ func (s *splitter) containerLog(b []byte) error {
 	if fields[len(fields)-1] == ',' {
 		fields = fields[:len(fields)-1]
 	}
-	s.fields = append(fields, '}')
+	s.kept = append(fields, '}')
 	if stderr && !s.framing.Stderr {
 		s.number++
 		s.result.Skipped++
 		return nil
 	}
-	s.env.container = s.fields
-	return s.content(s.text1(text))
+	s.env.container = s.kept[start:len(s.kept):len(s.kept)]
+	return s.content(s.unquoted(text))
 }
 
 // content hands out what an envelope contains: one record, unless it is another
@@ -330,7 +338,7 @@ func (s *splitter) value(b []byte) error {
 
 // again cuts a text that was wrapped as if it were an object.
 func (s *splitter) again(quoted []byte) error {
-	return s.inner(bytes.Clone(s.text1(quoted)))
+	return s.inner(bytes.Clone(s.unquoted(quoted)))
 }
 
 // inner cuts text that is in memory and stays there.
@@ -340,7 +348,7 @@ func (s *splitter) inner(text []byte) error {
 
 // encoded cuts what is encoded in base64, and perhaps compressed with gzip.
 func (s *splitter) encoded(quoted []byte) error {
-	text := s.text1(quoted)
+	text := s.unquoted(quoted)
 	raw := make([]byte, base64.StdEncoding.DecodedLen(len(text)))
 	n, err := base64.StdEncoding.Decode(raw, text)
 	if err != nil {
