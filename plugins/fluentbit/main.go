@@ -39,7 +39,9 @@ package main
 import (
 	"fmt"
 	"log/slog"
+	"maps"
 	"runtime/debug"
+	"slices"
 	"sync"
 )
 
@@ -84,6 +86,16 @@ func (t *table[T]) get(n uintptr) (v T, ok bool) {
 	defer t.mu.RUnlock()
 	v, ok = t.all[n]
 	return v, ok
+}
+
+// each calls do for every instance.
+func (t *table[T]) each(do func(T)) {
+	t.mu.RLock()
+	all := slices.Collect(maps.Values(t.all))
+	t.mu.RUnlock()
+	for _, v := range all {
+		do(v)
+	}
 }
 
 // remove takes an instance out; the second time there is nothing to take.

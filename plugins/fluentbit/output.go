@@ -44,6 +44,8 @@ type output struct {
 	cancel context.CancelFunc
 	opened sync.WaitGroup
 
+	workers workers
+
 	mu     sync.Mutex
 	writer writer
 
@@ -54,6 +56,7 @@ type output struct {
 // newOutput opens the writer, now if it can, else in the background.
 func newOutput(name string, open func() (writer, error)) *output {
 	o := &output{name: name, open: open}
+	o.workers.init()
 	o.ctx, o.cancel = context.WithCancel(context.Background())
 	if !o.tryOpen() {
 		o.opened.Add(1)
@@ -148,6 +151,7 @@ func leased(chunk []byte) bool {
 // exit closes the writer; no flush is under way then.
 func (o *output) exit() {
 	o.cancel()
+	o.workers.exit()
 	o.opened.Wait()
 	o.mu.Lock()
 	w := o.writer

@@ -46,6 +46,16 @@ func siem_output_init(plugin unsafe.Pointer) C.uintptr_t {
 	})
 }
 
+// Comes once for each instance, without saying for which, when all have their workers.
+//
+//export siem_output_pre_run
+func siem_output_pre_run() {
+	guard("pre-run of opensearch_bulk", 0, func() int {
+		outputs.each(func(o *output) { o.workers.preRun() })
+		return 0
+	})
+}
+
 //export siem_output_flush
 func siem_output_flush(n C.uintptr_t, data unsafe.Pointer, size C.size_t, tag *C.char) C.int {
 	return guard("flush of opensearch_bulk", C.int(flushRetry), func() C.int {

@@ -32,6 +32,13 @@ int FLBPluginInit(struct plugin_block *plugin)
     return output != 0 ? OK : FAILED;
 }
 
+int FLBPluginOutputPreRun(int hot_reload_enabled)
+{
+    (void) hot_reload_enabled;
+    siem_output_pre_run();
+    return 0;
+}
+
 int FLBPluginFlushCtx(void *context, const void *data, size_t size, char *tag)
 {
     return siem_output_flush((uintptr_t) context, data, size, tag);

@@ -40,6 +40,7 @@ void siem_filter_exit(uintptr_t filter);
 int siem_output_register(void *def);
 void siem_output_unregister(void *def);
 uintptr_t siem_output_init(void *plugin);
+void siem_output_pre_run(void);
 int siem_output_flush(uintptr_t output, const void *data, size_t size, const char *tag);
 void siem_output_exit(uintptr_t output);
 

@@ -218,14 +218,14 @@ static int init_all(struct pipeline *p)
         }
     }
     for (i = p->outputs; i != NULL; i = i->next) {
-        output_start(i);
-        if (i->library != NULL) {
-            if (proxy_init(i) != 0) {
-                return -1;
-            }
-            proxy_call_int(i, "FLBPluginOutputPreRun", 1);
-        } else if (builtin_init(i) != 0) {
+        if ((i->library != NULL ? proxy_init(i) : builtin_init(i)) != 0) {
             return -1;
+        }
+        output_start(i);
+    }
+    for (i = p->outputs; i != NULL; i = i->next) {
+        if (i->library != NULL) {
+            proxy_call_int(i, "FLBPluginOutputPreRun", 1);
         }
     }
     pthread_mutex_lock(&p->lock);
@@ -268,6 +268,7 @@ static void leave_all(struct pipeline *p)
         } else {
             builtin_exit(i);
         }
+        output_free(i);
     }
     for (left = 0, i = p->inputs; i != NULL; i = i->next) {
         left++;

@@ -106,6 +106,7 @@ struct worker {
 };
 
 struct message { int what; struct message *next; };
+enum { UPSTREAMS = 64 };
 enum { PAUSE = 1, RESUME, START, EXIT, EXIT_BY_RELOAD };
 
 struct instance {
@@ -127,6 +128,7 @@ struct instance {
     size_t buffered, limit;
 
     /* output */
+    char *upstreams;         /* what forgotten workers look into */
     struct worker *workers;
     int worker_count, next_worker, retry_limit; /* -1: no limit */
     FILE *file;
@@ -198,6 +200,7 @@ void chunk_release(struct chunk *c);
 void output_start(struct instance *o);
 void output_dispatch(struct task *t);              /* on the engine's thread, without the lock */
 void output_join(struct instance *o);
+void output_free(struct instance *o);
 
 /* builtin.c */
 int builtin_known(const char *kind, const char *name);
