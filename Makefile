@@ -1,12 +1,13 @@
 # make build   everything, into build/
 # make demo    three log types from a bucket into a real OpenSearch, in a minute
 # make test    every test; what could not run on this machine is listed at the end
+# make fuzz    every fuzz target for FUZZTIME (5s)
 # make bench   how fast it is: a table, and build/bench.json
 # make lint    gofmt, vet, staticcheck, the shell scripts
 # make clean   stops the services and removes build/
 GO ?= go
 
-.PHONY: build demo test bench lint clean
+.PHONY: build demo test fuzz bench lint clean
 build: plugins test-host build/fluent-siem
 
 include plugins/fluentbit/build.mk
@@ -25,6 +26,13 @@ test: build
 	[ -n "$$running" ] || test/services/services stop --if-idle; \
 	if [ -s build/not-run ]; then echo "Not run on this machine:"; sort -u build/not-run | sed 's/^/  /'; else echo "Every test ran."; fi; \
 	exit $$status
+
+FUZZTIME ?= 5s
+fuzz:
+	@$(GO) test -list '^Fuzz' ./... | awk '/^Fuzz/ {f[n++] = $$1} /^ok/ {for (i = 0; i < n; i++) print $$2, f[i]; n = 0}' | \
+	while read -r package target; do \
+		echo "$$package $$target"; $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$package" || exit 1; \
+	done
 
 bench: build
 	@$(GO) run ./test/bench
