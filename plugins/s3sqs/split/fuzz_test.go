@@ -18,7 +18,7 @@ func seeds(f *testing.F) {
 		"junk\n# a\n b\n#c\x00\x00", "h,i\na,\"b\n\"\"c\"\r\n\"d\n\n", "<E x='>'>\n<Ea/></E><E/>t</E><E>\n<E ></E >", "\x00\x00[1]\x00",
 		`{"messageType":"DATA_MESSAGE","logGroup":"g","logEvents":[{"id":"1","timestamp":2,"message":"# a\nb"},{"message":"{\"Records\":[1,{}]}"}]}{"Type":"Notification","MessageId":"1","Message":"#a\nb"}`,
 		`{"detail-type":"x","detail":{"log":"<E></E>","container_id":"c"}}` + "\n" + `{"awslogs":{"data":"IyBhCmI="}}{"a":1}x`,
-		gz("a\nb") + gz("c"), gz(`{"Records":[{}]}`)[:20], zst("a\nb"), zipped("a\n", "b"), "\xff\xfea\x00\n\x00\x00\xd8", "\xef\xbb\xbf{}",
+		gz("a\nb") + gz("c"), twoXZ, lz4ed("a\nb") + lz4ed("c"), snapped("a\nb"), tarred("a\nb", gz("c")), gz(`{"Records":[{}]}`)[:20], zst("a\nb"), zipped("a\n", "b"), "\xff\xfea\x00\n\x00\x00\xd8", "\xef\xbb\xbf{}",
 	} {
 		for i := range framings {
 			f.Add([]byte(s), uint8(i))
