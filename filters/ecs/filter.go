@@ -157,7 +157,6 @@ func (f *Filter) Close() {
 // Process appends to dst what becomes of the events in a buffer, and reports
 // whether that differs from in. It spreads the work over the cores.
 func (f *Filter) Process(dst []byte, tag string, in []byte) (out []byte, changed bool) {
-	defer f.process.Filtered.Add(1)
 	list := eventLists.Get().(*[]event.Event)
 	events, rest := parse((*list)[:0], in)
 	defer func() {

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/valyala/fastjson"
+
+	"github.com/fluent-siem/fluent-siem/internal/event"
 )
 
 // appendContentID appends the id that the original loader gave: the MD5 of a
@@ -63,7 +65,7 @@ func appendPython(dst []byte, v *fastjson.Value) []byte {
 			if i > 0 {
 				dst = append(dst, ", "...)
 			}
-			dst = appendPythonString(dst, []byte(k))
+			dst = event.AppendJSONString(dst, []byte(k))
 			dst = append(dst, ": "...)
 			dst = appendPython(dst, last[k])
 		}
@@ -79,48 +81,11 @@ func appendPython(dst []byte, v *fastjson.Value) []byte {
 		return append(dst, ']')
 	case fastjson.TypeString:
 		b, _ := v.StringBytes()
-		return appendPythonString(dst, b)
+		return event.AppendJSONString(dst, b)
 	case fastjson.TypeNumber:
 		return appendPythonNumber(dst, string(v.MarshalTo(nil)))
 	}
 	return v.MarshalTo(dst)
-}
-
-func appendPythonString(dst, s []byte) []byte {
-	dst = append(dst, '"')
-	for _, b := range s {
-		switch b {
-		case '"', '\\':
-			dst = append(dst, '\\', b)
-		case '\n':
-			dst = append(dst, '\\', 'n')
-		case '\r':
-			dst = append(dst, '\\', 'r')
-		case '\t':
-			dst = append(dst, '\\', 't')
-		case '\b':
-			dst = append(dst, '\\', 'b')
-		case '\f':
-			dst = append(dst, '\\', 'f')
-		default:
-			if b < ' ' {
-				dst = fmt.Appendf(dst, `\u%04x`, b)
-				continue
-			}
-			dst = append(dst, b)
-		}
-	}
-	return append(dst, '"')
-}
-
-// appendPythonTime writes a time as datetime.isoformat does, in UTC: a fraction
-// of six digits, or none when it is zero.
-func appendPythonTime(dst []byte, t time.Time) []byte {
-	layout := "2006-01-02T15:04:05-07:00"
-	if t.Nanosecond() >= 1000 {
-		layout = "2006-01-02T15:04:05.000000-07:00"
-	}
-	return t.UTC().AppendFormat(dst, layout)
 }
 
 // appendPythonNumber writes integers as they are and floats as repr does.

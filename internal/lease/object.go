@@ -67,11 +67,7 @@ func (o *Object) Judge(record uint64, size int64, v Outcome) bool {
 		return false
 	}
 	o.totals.By[v]++
-	size = min(size, o.credit)
-	o.credit -= size
-	o.finish()
-	o.lease.credit.Give(size)
-	o.lease.touch()
+	o.pay(size)
 	return true
 }
 
@@ -99,11 +95,7 @@ func (o *Object) JudgeAll(verdicts []Verdict) int {
 			n++
 		}
 	}
-	size = min(size, o.credit)
-	o.credit -= size
-	o.finish()
-	o.lease.credit.Give(size)
-	o.lease.touch()
+	o.pay(size)
 	return n
 }
 
@@ -122,11 +114,7 @@ func (o *Object) JudgeRange(first, last uint64, size int64, v Outcome) int {
 		}
 	}
 	o.totals.By[v] += uint64(n)
-	size = min(size, o.credit)
-	o.credit -= size
-	o.finish()
-	o.lease.credit.Give(size)
-	o.lease.touch()
+	o.pay(size)
 	return n
 }
 
@@ -149,6 +137,15 @@ func (o *Object) Totals() Totals {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.totals
+}
+
+// pay unlocks o and returns credit for verdicts that were counted.
+func (o *Object) pay(size int64) {
+	size = min(size, o.credit)
+	o.credit -= size
+	o.finish()
+	o.lease.credit.Give(size)
+	o.lease.touch()
 }
 
 func (o *Object) place(record uint64) (word, bit uint64) {

@@ -33,9 +33,6 @@ type Process struct {
 	// Stopping is set while the host has paused the inputs, which is how a
 	// shutdown begins: outputs then answer soon instead of waiting long.
 	Stopping atomic.Bool
-	// Filtered counts the buffers that a filter has finished. An input that
-	// appends to the host waits for it, so that the host's engine can rest.
-	Filtered atomic.Uint64
 
 	level  slog.LevelVar
 	mu     sync.Mutex
