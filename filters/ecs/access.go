@@ -94,7 +94,7 @@ func splitSSLRequest(line []byte, cols *[accN][]byte) bool {
 	for _, i := range [...]int{accHost, accProtocol, accCipher} {
 		cols[i], rest = dashed(rest)
 	}
-	if len(cols[accHost]) == 0 || len(rest) == 0 || rest[0] != '"' {
+	if len(at) == 0 || len(cols[accHost]) == 0 || len(rest) == 0 || rest[0] != '"' {
 		return false
 	}
 	end := bytes.LastIndexByte(rest, '"')
@@ -131,7 +131,7 @@ func cutTime(line []byte, cols *[accN][]byte) (head, rest []byte, ok bool) {
 // the others: it may have blanks, as may the user after an identity that is "-".
 func splitHead(head []byte, cols *[accN][]byte, forwarded string) bool {
 	host, rest, ok := bytes.Cut(head, []byte(" "))
-	if !ok {
+	if !ok || len(host) == 0 {
 		return false
 	}
 	if word, after, ok := bytes.Cut(rest, []byte(" ")); ok && !isHop(host) && dash(host) != nil && host[0] != '"' && bytes.IndexByte(after, ' ') > 0 {
@@ -159,6 +159,9 @@ func splitHead(head []byte, cols *[accN][]byte, forwarded string) bool {
 			host, rest, _ = bytes.Cut(head[at:], []byte(" "))
 			host = bytes.TrimSuffix(host, []byte(","))
 		}
+	}
+	if len(host) == 0 {
+		return false
 	}
 	cols[accHost] = host
 	ident, user := rest, []byte(nil)

@@ -160,18 +160,28 @@ func splitSeparated(dst [][]byte, line []byte, sep, quote byte, brackets bool) [
 	}
 }
 
-func closing(line []byte, sep, quote byte) int {
+// closing finds the end of a column that is enclosed: the first closer that a
+// separator or the end of the line follows, and behind which the quotes come in
+// pairs; if they never do, the first.
+func closing(line []byte, sep, closer byte) int {
+	first := -1
 	for i := 1; i < len(line); i++ {
-		j := bytes.IndexByte(line[i:], quote)
+		j := bytes.IndexByte(line[i:], closer)
 		if j < 0 {
-			return -1
+			break
 		}
 		i += j
-		if i+1 == len(line) || line[i+1] == sep {
+		if i+1 < len(line) && line[i+1] != sep {
+			continue
+		}
+		if closer != line[0] || bytes.Count(line[i+1:], line[:1])%2 == 0 {
 			return i
 		}
+		if first < 0 {
+			first = i
+		}
 	}
-	return -1
+	return first
 }
 
 // splitter writes the fields of text to into; false leaves them empty.

@@ -10,6 +10,7 @@ import (
 
 func TestColumns(t *testing.T) {
 	quoted := &logtype.Columns{Separator: " ", Quote: `"`}
+	bracketed := &logtype.Columns{Separator: " ", Quote: `"`, Brackets: true}
 	white := &logtype.Columns{Separator: "whitespace"}
 	for _, c := range []struct {
 		columns *logtype.Columns
@@ -22,6 +23,11 @@ func TestColumns(t *testing.T) {
 		{quoted, `"open ended x`, []string{`"open`, "ended", "x"}},
 		{quoted, ``, []string{""}},
 		{quoted, `a  b`, []string{"a", "", "b"}},
+		{bracketed, `a [06/Feb/2019:00:00:38 +0000] "b c"`, []string{"a", "06/Feb/2019:00:00:38 +0000", "b c"}},
+		{bracketed, `[open ended`, []string{"[open", "ended"}},
+		{quoted, `"a "quoted" agent" - "x y"`, []string{`a "quoted" agent`, "-", "x y"}},
+		{quoted, `"one " too many" x`, []string{`one " too many`, "x"}},
+		{quoted, `[a b]`, []string{"[a", "b]"}},
 		{white, "  a \t b ", []string{"a", "b"}},
 		{white, "", nil},
 	} {
@@ -53,6 +59,8 @@ func TestSplitters(t *testing.T) {
 		{"address", "[2001:db8::1]:80", []string{"2001:db8::1", "80"}},
 		{"address", "2001:db8::1:80", []string{"2001:db8::1", "80"}},
 		{"address", "-", []string{"", ""}},
+		{"words", "GET /a b HTTP/1.1", []string{"GET", "/a b", "HTTP/1.1"}},
+		{"words", "-", []string{"", "", ""}},
 		{"request", "GET http://www.example.com:80/a/b?x=1&y=2 HTTP/1.1", []string{"GET", "http", "www.example.com", "80", "/a/b", "x=1&y=2", "1.1"}},
 		{"request", "GET https://[2001:db8::1]:443/ HTTP/2.0", []string{"GET", "https", "2001:db8::1", "443", "/", "", "2.0"}},
 		{"request", "GET http://no.port/x HTTP/1.1", []string{"GET", "http", "no.port", "", "/x", "", "1.1"}},

@@ -121,3 +121,13 @@ func avoid(name string, blocked func(string) bool) string {
 		}
 	}
 }
+
+// appendPythonTime writes a time as datetime.isoformat does, in UTC: a fraction
+// of six digits, or none when it is zero.
+func appendPythonTime(dst []byte, t time.Time) []byte {
+	layout := "2006-01-02T15:04:05-07:00"
+	if t.Nanosecond() >= 1000 {
+		layout = "2006-01-02T15:04:05.000000-07:00"
+	}
+	return t.UTC().AppendFormat(dst, layout)
+}

@@ -107,7 +107,7 @@ type Table struct {
 // so that an id that another process wrote to disk or wire names nothing here.
 func NewTable() *Table {
 	var epoch [4]byte
-	_, _ = rand.Read(epoch[:]) // crypto/rand.Read never fails (its documentation)
+	_, _ = rand.Read(epoch[:])                             // crypto/rand.Read never fails (its documentation)
 	e := uint64(binary.BigEndian.Uint32(epoch[:])) | 1<<31 // never 0
 	return &Table{
 		objects: map[uint64]*Object{},
