@@ -40,7 +40,7 @@ type Config struct {
 	StateDir string `conf:"state_dir"`
 
 	// MemoryLimit bounds the bytes of records that have no verdict yet. A record
-	// counts as what its document will occupy: twice its length and 1 KB.
+	// counts as what its document will occupy: three times its length and 1 KB.
 	MemoryLimit settings.Bytes `conf:"memory_limit"`
 
 	// Acknowledge says when a message is deleted: indexed, when filter and
