@@ -2,6 +2,7 @@ package ecs
 
 import (
 	"os"
+	"time"
 
 	"github.com/fluent-siem/fluent-siem/internal/settings"
 )
@@ -40,6 +41,55 @@ type Config struct {
 	// original's format: log_type,field,pattern,pattern_type,comment.
 	ExcludeFile string `conf:"exclude_file"`
 
+	// ExcludeConditions is a YAML or JSON file of conditions for records that are
+	// not wanted, or a folder of such files. Each is an item of a list with
+	// log_type, name, action (EXCLUDE, the default, COUNT or DISABLE) and
+	// expression, JMESPath on the finished document. What
+	// aws ssm get-parameters-by-path prints is accepted too.
+	ExcludeConditions string `conf:"exclude_conditions"`
+
+	// ExcludeS3 are objects with such rules, separated by commas, like
+	// s3://bucket/exclude_log_patterns.csv; conditions where the key ends with
+	// .yaml, .yml or .json.
+	ExcludeS3 []string `conf:"exclude_s3"`
+
+	// ExcludeParameters is a path in SSM Parameter Store below which conditions
+	// are, named <log type>/<name>, such as /siem/exclude-logs, the original's.
+	// The value is {"action": …, "expression": …}.
+	ExcludeParameters string `conf:"exclude_parameters"`
+
+	// ExcludeRefresh is how often S3 and Parameter Store are asked for changed
+	// rules. On an error the last good rules stay.
+	ExcludeRefresh time.Duration `conf:"exclude_refresh"`
+
+	// ExcludeTrial lets every record pass that a rule of the settings above would
+	// exclude. Each rule is counted, and the first documents of each hour are
+	// logged.
+	ExcludeTrial bool `conf:"exclude_trial"`
+
+	// Region is where exclude_s3 and exclude_parameters are. Empty: as the
+	// environment says.
+	Region string `conf:"region"`
+
+	// Endpoint is the URL of a service compatible with S3 and Parameter Store, in
+	// place of AWS.
+	Endpoint string `conf:"endpoint"`
+
+	// S3Endpoint is the URL for S3 alone, when it differs from endpoint.
+	S3Endpoint string `conf:"aws_s3_endpoint"`
+
+	// SSMEndpoint is the URL for Parameter Store alone, when it differs from endpoint.
+	SSMEndpoint string `conf:"aws_ssm_endpoint"`
+
+	// STSEndpoint is the URL for STS, which gives out the credentials of a role.
+	STSEndpoint string `conf:"aws_sts_endpoint"`
+
+	// AssumeRoleARN is a role to assume for exclude_s3 and exclude_parameters.
+	AssumeRoleARN string `conf:"assume_role_arn"`
+
+	// ExternalID goes with the role.
+	ExternalID string `conf:"external_id"`
+
 	// IndicatorsFile holds indicators of compromise, one JSON object a line.
 	IndicatorsFile string `conf:"indicators_file"`
 
@@ -54,7 +104,7 @@ type Config struct {
 
 // Defaults returns a Config that works as it is.
 func Defaults() Config {
-	return Config{DocumentID: Natural, Emit: "record"}
+	return Config{DocumentID: Natural, Emit: "record", ExcludeRefresh: 5 * time.Minute}
 }
 
 // Validate reports every problem at once.
@@ -72,7 +122,7 @@ func (c Config) Validate() error {
 	if c.Threads < 0 || c.Threads > 1024 {
 		bad.Add("threads", "%d; use 0 for all cores, or their number", c.Threads)
 	}
-	for key, path := range map[string]string{"logtypes_dir": c.LogtypesDir, "exclude_file": c.ExcludeFile, "indicators_file": c.IndicatorsFile, "proxies_file": c.ProxiesFile} {
+	for key, path := range map[string]string{"logtypes_dir": c.LogtypesDir, "exclude_file": c.ExcludeFile, "exclude_conditions": c.ExcludeConditions, "indicators_file": c.IndicatorsFile, "proxies_file": c.ProxiesFile} {
 		if path == "" {
 			continue
 		}
@@ -80,5 +130,6 @@ func (c Config) Validate() error {
 			bad.Add(key, "%v", err)
 		}
 	}
+	c.checkExclusion(&bad)
 	return bad.Err()
 }

@@ -68,6 +68,8 @@ type Converter struct {
 	ownID    bool // the record brought its id
 	matches  enrich.Matches
 	json     []byte // the document as JSON, when the rules needed it
+	matched  string // the rule that matches it
+	action   exclude.Action
 }
 
 // kind says what a slot holds.
@@ -380,22 +382,6 @@ func (c *Converter) setCloud() {
 }
 
 func known(b []byte) bool { return !empty(b) && string(b) != "unknown" }
-
-// exclude asks the rules about the finished document.
-func (c *Converter) exclude() error {
-	if c.rules == nil {
-		return nil
-	}
-	rules := c.rules.For(c.p.t.Name)
-	if rules == nil {
-		return nil
-	}
-	c.json = c.AppendJSON(c.json[:0])
-	if rule, action := rules.Match(c.json); action == exclude.Exclude {
-		return &Excluded{Rule: rule}
-	}
-	return nil
-}
 
 // Target is where the document goes.
 func (c *Converter) Target() event.Target { return c.target }

@@ -67,6 +67,8 @@ type Engine struct {
 	Indicators func() *enrich.Indicators // those in use now; nil: no indicators
 	Proxies    func() *enrich.Proxies    // those in use now; nil: no proxy is trusted
 	Rules      func() *exclude.Rules     // those in use now; nil: nothing is excluded but own logs
+	// Trial keeps what the rules exclude; [Converter.Matched] tells.
+	Trial bool
 	// Avoid reports that an index cannot be written; the next of name_01,
 	// name_02, … is used instead. nil: every index can.
 	Avoid func(index string) bool

@@ -18,7 +18,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/fluent-siem/fluent-siem/filters/enrich"
-	"github.com/fluent-siem/fluent-siem/filters/exclude"
 	"github.com/fluent-siem/fluent-siem/filters/logtype"
 	"github.com/fluent-siem/fluent-siem/internal/event"
 	"github.com/fluent-siem/fluent-siem/internal/follow"
@@ -40,6 +39,8 @@ type Filter struct {
 	watch   sync.WaitGroup
 	records *prometheus.CounterVec
 	stale   prometheus.Counter
+	matches *prometheus.CounterVec
+	samples samples
 
 	run  [8]byte // random: ids of records that have no position
 	next atomic.Uint64
@@ -75,6 +76,7 @@ func New(cfg Config, p *process.Process, opts ...Option) (*Filter, error) {
 	f.stale = process.Register(p, prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "siem_filter_stale_records_total", Help: "Records whose notification was given back before the filter saw them; they come again with it.",
 	}))
+	f.matches = newMatches(p)
 	if err := p.LogTypes.AddCheck(Check); err != nil {
 		return nil, fmt.Errorf("filter ecs: %w", err)
 	}
@@ -92,33 +94,35 @@ func New(cfg Config, p *process.Process, opts ...Option) (*Filter, error) {
 		return nil, fmt.Errorf("filter ecs: log_type: there is no log type %q", cfg.LogType)
 	}
 	if f.engine == nil {
-		f.engine = newEngine(cfg, f.log)
+		var err error
+		if f.engine, err = newEngine(cfg, p, f.log); err != nil {
+			stop()
+			return nil, fmt.Errorf("filter ecs: %w", err)
+		}
 	}
-	f.workers.New = func() any { return &worker{f: f, c: f.engine.NewConverter(), objects: map[uint64]*Object{}} }
+	f.workers.New = func() any {
+		return &worker{f: f, c: f.engine.NewConverter(), objects: map[uint64]*Object{}, matches: map[match]int{}}
+	}
 	return f, nil
 }
 
 // newEngine opens the tables that a Config names.
-func newEngine(cfg Config, log *slog.Logger) *Engine {
-	e := &Engine{IDs: cfg.DocumentID, Collection: cfg.Collection, Agents: enrich.NewAgents()}
+func newEngine(cfg Config, p *process.Process, log *slog.Logger) (*Engine, error) {
+	e := &Engine{IDs: cfg.DocumentID, Collection: cfg.Collection, Agents: enrich.NewAgents(), Trial: cfg.ExcludeTrial}
 	if cfg.GeoipDir != "" {
 		e.Geo = enrich.OpenGeo(cfg.GeoipDir, log)
 		e.close = append(e.close, e.Geo.Close)
 	}
-	if cfg.ExcludeFile != "" {
-		file := follow.Open(cfg.ExcludeFile, log, func(r io.Reader) (*exclude.Rules, error) {
-			text, err := io.ReadAll(r)
-			if err != nil {
-				return nil, err
-			}
-			rules, problems := exclude.Load(text, nil)
-			for _, err := range problems {
-				log.Warn("an exclusion rule is not used; the others are", "file", cfg.ExcludeFile, "error", err)
-			}
-			return rules, nil
-		})
-		e.Rules = file.Load
-		e.close = append(e.close, file.Close)
+	rules, err := openRules(cfg, p, log)
+	if err != nil {
+		for _, close := range e.close {
+			close()
+		}
+		return nil, err
+	}
+	if rules != nil {
+		e.Rules = rules.Load
+		e.close = append(e.close, rules.Close)
 	}
 	if cfg.IndicatorsFile != "" {
 		file := follow.Open(cfg.IndicatorsFile, log, func(r io.Reader) (*enrich.Indicators, error) {
@@ -142,7 +146,7 @@ func newEngine(cfg Config, log *slog.Logger) *Engine {
 		e.Proxies = file.Load
 		e.close = append(e.close, file.Close)
 	}
-	return e
+	return e, nil
 }
 
 // Close stops watching files. A Process that runs may finish.
@@ -231,6 +235,7 @@ type worker struct {
 	text     []byte
 	verdicts []lease.Verdict
 	counts   []count
+	matches  map[match]int
 }
 
 type count struct {
@@ -261,6 +266,7 @@ func (w *worker) try(dst []byte, events []event.Event, set *logtype.Set, byTag *
 			bug = fmt.Errorf("panic: %v at %s", r, debug.Stack())
 			w.c, w.set = w.f.engine.NewConverter(), nil // the old one may be in any state
 			w.verdicts, w.counts = w.verdicts[:0], w.counts[:0]
+			clear(w.matches)
 		}
 	}()
 	out, changed = w.convert(dst, events, set, byTag)
@@ -329,9 +335,11 @@ func (w *worker) own(dst []byte, ev *event.Event, account *lease.Object) []byte 
 	switch {
 	case err == nil:
 		w.count(o.plan.t.Name).converted++
+		w.kept(o.plan.t.Name)
 		return w.emit(dst, ev, &ev.Origin, w.c.Target())
 	case errors.As(err, &excluded):
 		w.count(o.plan.t.Name).excluded++
+		w.matches[match{o.plan.t.Name, excluded.Rule, "exclude"}]++
 		w.verdicts = append(w.verdicts, lease.Verdict{Record: ev.Origin.Record, Size: ev.Origin.Size, Outcome: lease.Excluded})
 		return dst
 	}
@@ -371,9 +379,11 @@ func (w *worker) foreign(dst []byte, ev *event.Event, t *logtype.Type) []byte {
 			w.c.setText(o.plan.std.id, target.ID)
 		}
 		w.count(t.Name).converted++
+		w.kept(t.Name)
 		return w.emit(dst, ev, nil, target)
 	case errors.As(err, &excluded):
 		w.count(t.Name).excluded++
+		w.matches[match{t.Name, excluded.Rule, "exclude"}]++
 		return dst
 	}
 	return w.unreadable(dst, ev, t.Name, err)
@@ -431,4 +441,5 @@ func (w *worker) flushCounts() {
 		}
 	}
 	w.counts = w.counts[:0]
+	w.flushMatches()
 }

@@ -17,22 +17,59 @@ type condition struct {
 	expression jmespath.JMESPath
 }
 
-const parameterPath = "/siem/exclude-logs/"
+// Condition is one JMESPath condition as somebody wrote it.
+type Condition struct {
+	// Rule is what it is called when it decided.
+	Rule string
+	// LogType is the log type that it concerns.
+	LogType string
+	// Action is COUNT, EXCLUDE or DISABLE, in letters of any size.
+	Action string
+	// Expression is JMESPath, evaluated on the finished document. A value that
+	// is neither null, false, zero nor empty is a match.
+	Expression string
+}
 
-func (r *Rules) loadParameter(p Parameter) error {
-	logType, name, ok := strings.Cut(strings.TrimPrefix(p.Name, parameterPath), "/")
-	if !ok || logType == "" || name == "" || !strings.HasPrefix(p.Name, parameterPath) {
-		return errors.New("its name is not " + parameterPath + "<log type>/<name>")
+// ParameterPath is where the original keeps conditions in Parameter Store.
+const ParameterPath = "/siem/exclude-logs/"
+
+// ParseParameter reads a condition as Parameter Store holds it below path: the
+// name path<log type>/<name>, and as value
+// {"action": "COUNT"|"EXCLUDE"|"DISABLE", "expression": "<JMESPath>"}.
+func ParseParameter(path, name, value string) (Condition, error) {
+	logType, rest, ok := strings.Cut(strings.TrimPrefix(name, path), "/")
+	if !ok || logType == "" || rest == "" || !strings.HasPrefix(name, path) {
+		return Condition{}, unused(name, errors.New("its name is not "+path+"<log type>/<name>"))
 	}
-	var value struct{ Action, Expression *string }
-	if err := json.Unmarshal([]byte(p.Value), &value); err != nil {
-		return fmt.Errorf("its value is not JSON: %w", err)
+	var v struct{ Action, Expression *string }
+	if err := json.Unmarshal([]byte(value), &v); err != nil {
+		return Condition{}, unused(name, fmt.Errorf("its value is not JSON: %w", err))
 	}
-	if value.Action == nil || value.Expression == nil {
-		return errors.New(`its value lacks "action" or "expression"`)
+	if v.Action == nil || v.Expression == nil {
+		return Condition{}, unused(name, errors.New(`its value lacks "action" or "expression"`))
 	}
-	c := condition{rule: p.Name}
-	switch strings.ToUpper(*value.Action) {
+	return Condition{Rule: name, LogType: logType, Action: *v.Action, Expression: *v.Expression}, nil
+}
+
+func unused(rule string, err error) error {
+	return fmt.Errorf("exclusion condition %s is not used, what it would exclude is kept: %w", rule, err)
+}
+
+// LoadConditions makes rules of conditions, in their order.
+func LoadConditions(list []Condition) (*Rules, []error) {
+	r := &Rules{types: make(map[string]*TypeRules)}
+	var problems []error
+	for _, c := range list {
+		if err := r.add(c); err != nil {
+			problems = append(problems, unused(c.Rule, err))
+		}
+	}
+	return r, problems
+}
+
+func (r *Rules) add(from Condition) error {
+	c := condition{rule: from.Rule}
+	switch strings.ToUpper(from.Action) {
 	case "EXCLUDE":
 		c.action = Exclude
 	case "COUNT":
@@ -40,13 +77,16 @@ func (r *Rules) loadParameter(p Parameter) error {
 	case "DISABLE":
 		return nil
 	default:
-		return fmt.Errorf("its action %q is none of COUNT, EXCLUDE, DISABLE", *value.Action)
+		return fmt.Errorf("its action %q is none of COUNT, EXCLUDE, DISABLE", from.Action)
+	}
+	if from.LogType == "" {
+		return errors.New("it names no log type")
 	}
 	var err error
-	if c.expression, err = jmespath.Compile(quoteLiterals(*value.Expression)); err != nil {
+	if c.expression, err = jmespath.Compile(quoteLiterals(from.Expression)); err != nil {
 		return fmt.Errorf("its expression is not JMESPath: %w", err)
 	}
-	t := r.of(logType)
+	t := r.of(from.LogType)
 	t.conditions = append(t.conditions, c)
 	return nil
 }

@@ -4,9 +4,10 @@
 //	object → record → event → document
 //	                  ─────
 //
-// Rules come from two places, in the formats of the original: a CSV file
+// Rules have the two formats of the original: a CSV file
 // (exclude_log_patterns.csv), one field and one pattern a row, and JMESPath
-// conditions (Parameter Store) with an action. [Load] reads both; [Rules.For]
+// conditions (Parameter Store) with an action. [Load] reads both, and package
+// exclude/ruleset keeps those of files, S3 and Parameter Store fresh; [Rules.For]
 // gives what concerns one log type; [TypeRules.Match] judges one finished
 // document. [CloudTrail], [S3AccessLog] and [SecurityLake] recognise what the
 // loader and the services it runs on write about themselves.
@@ -29,7 +30,8 @@
 package exclude
 
 import (
-	"fmt"
+	"maps"
+	"slices"
 	"sync/atomic"
 
 	"github.com/valyala/fastjson"
@@ -64,17 +66,66 @@ type TypeRules struct {
 	failed     atomic.Uint64
 }
 
-// Load reads rules. Either may be empty. The errors name what is not used and
-// why, for an operator; the Rules are what the rest makes and never nil.
+// Load reads rules in both formats of the original. Either may be empty. The
+// errors name what is not used and why, for an operator; the Rules are what the
+// rest makes and never nil.
 func Load(csv []byte, parameters []Parameter) (*Rules, []error) {
-	r := &Rules{types: make(map[string]*TypeRules)}
-	problems := r.loadCSV(csv)
+	patterns, problems := LoadPatterns("", csv)
+	var list []Condition
 	for _, p := range parameters {
-		if err := r.loadParameter(p); err != nil {
-			problems = append(problems, fmt.Errorf("exclusion condition %s is not used, what it would exclude is kept: %w", p.Name, err))
+		c, err := ParseParameter(ParameterPath, p.Name, p.Value)
+		if err != nil {
+			problems = append(problems, err)
+			continue
+		}
+		list = append(list, c)
+	}
+	conditions, more := LoadConditions(list)
+	return Join(patterns, conditions), append(problems, more...)
+}
+
+// LoadPatterns reads exclude_log_patterns.csv. name is what the file is called
+// in the names of its rules, "" for nothing.
+func LoadPatterns(name string, csv []byte) (*Rules, []error) {
+	r := &Rules{types: make(map[string]*TypeRules)}
+	problems := r.loadCSV(name, csv)
+	return r, problems
+}
+
+// Join makes one of several sets of rules, in their order; patterns are tried
+// before conditions. A nil set is empty.
+func Join(sets ...*Rules) *Rules {
+	r := &Rules{types: make(map[string]*TypeRules)}
+	for _, set := range sets {
+		if set == nil {
+			continue
+		}
+		for logType, from := range set.types {
+			t := r.of(logType)
+			t.patterns = append(t.patterns, from.patterns...)
+			t.conditions = append(t.conditions, from.conditions...)
 		}
 	}
-	return r, problems
+	return r
+}
+
+// Len is how many rules there are.
+func (r *Rules) Len() (n int) {
+	if r == nil {
+		return 0
+	}
+	for _, t := range r.types {
+		n += len(t.patterns) + len(t.conditions)
+	}
+	return n
+}
+
+// LogTypes are the log types that have rules, sorted.
+func (r *Rules) LogTypes() []string {
+	if r == nil {
+		return nil
+	}
+	return slices.Sorted(maps.Keys(r.types))
 }
 
 // For returns the rules of a log type, nil when it has none.

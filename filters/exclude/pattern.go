@@ -24,7 +24,11 @@ type pattern struct {
 var columns = []string{"log_type", "field", "pattern", "pattern_type"}
 
 // loadCSV reads exclude_log_patterns.csv: log_type,field,pattern,pattern_type,comment.
-func (r *Rules) loadCSV(text []byte) (problems []error) {
+func (r *Rules) loadCSV(name string, text []byte) (problems []error) {
+	of := "" // of which file
+	if name != "" {
+		of = " of " + name
+	}
 	text = bytes.TrimPrefix(text, []byte("\ufeff"))
 	if len(bytes.TrimSpace(text)) == 0 {
 		return nil
@@ -56,10 +60,10 @@ func (r *Rules) loadCSV(text []byte) (problems []error) {
 			logType, p, err = newPattern(row, at)
 		}
 		if err != nil {
-			problems = append(problems, fmt.Errorf("exclusion pattern in line %d is not used, what it would exclude is kept: %w", line, err))
+			problems = append(problems, fmt.Errorf("exclusion pattern in line %d%s is not used, what it would exclude is kept: %w", line, of, err))
 			continue
 		}
-		p.rule = "pattern in line " + strconv.Itoa(line) + ": " + strings.Join(p.path, ".")
+		p.rule = "pattern in line " + strconv.Itoa(line) + of + ": " + strings.Join(p.path, ".")
 		t := r.of(logType)
 		t.patterns = append(t.patterns, p)
 	}
