@@ -1,23 +1,47 @@
 package main
 
 import (
+	"math/rand/v2"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/fluent-siem/fluent-siem/test/services"
 )
 
-// TestDemo: the demo ends with a table in which every record became a document.
+// TestDemo: the demo ends with a table in which every record became a document
+// (or, where the index has another opinion of a field, a dead letter), and with
+// a document that has been enriched.
 func TestDemo(t *testing.T) {
 	services.OpenSearch(t)
 	var out strings.Builder
-	if err := run(t.Context(), &out, os.Stderr); err != nil {
+	if err := (demo{services.Name("demo"), rand.Uint32()}).run(t.Context(), &out, os.Stderr); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"cloudtrail       8      5294        5294", "city_name", "curl -s"} {
-		if !strings.Contains(out.String(), want) {
-			t.Errorf("no %q in:\n%s", want, out.String())
+	rows := map[string][]int{} // log type → objects, records, documents, excluded, dead letters
+	for line := range strings.Lines(out.String()) {
+		if f := strings.Fields(line); len(f) == 7 && f[0] != "log" {
+			for _, n := range f[1:6] {
+				v, err := strconv.Atoi(n)
+				if err != nil {
+					t.Errorf("row %q: %v", line, err)
+				}
+				rows[f[0]] = append(rows[f[0]], v)
+			}
 		}
+	}
+	for name, records := range map[string]int{"cloudtrail": 5294, "vpcflowlogs": 5008, "alb": 5063, "all": 15365} {
+		if r := rows[name]; r == nil || r[1] != records || r[2]+r[4] != records || r[3] != 0 || r[4] > 2 {
+			t.Errorf("%s: %v, want %d records to become as many documents", name, r, records)
+		}
+	}
+	for _, want := range []string{`"city_name": "London"`, "curl -s"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in what was printed", want)
+		}
+	}
+	if t.Failed() {
+		t.Log(out.String())
 	}
 }

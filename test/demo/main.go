@@ -31,16 +31,22 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, os.Stdout, os.Stderr); err != nil {
+	if err := demo{bucket: "siem-demo"}.run(ctx, os.Stdout, os.Stderr); err != nil {
 		fmt.Fprintln(os.Stderr, "demo:", err)
 		os.Exit(1)
 	}
 }
 
-const bucket, queue = "siem-demo", "siem-logs"
+const queue = "siem-logs"
+
+// demo is what differs between the demo and its test.
+type demo struct {
+	bucket string
+	salt   uint32 // of event ids, so that a test's events are not the demo's
+}
 
 // run is the demo. Results go to out, progress to diag.
-func run(ctx context.Context, out, diag io.Writer) error {
+func (d demo) run(ctx context.Context, out, diag io.Writer) error {
 	root, err := services.Root()
 	if err != nil {
 		return err
@@ -55,14 +61,14 @@ func run(ctx context.Context, out, diag io.Writer) error {
 	}
 	defer aws.Close()
 	// What an earlier demo left would make this one's events duplicates.
-	if err := cluster.Forget(ctx, bucket); err != nil {
+	if err := cluster.Forget(ctx, d.bucket); err != nil {
 		return err
 	}
-	queueURL, err := aws.Pipe(bucket, queue)
+	queueURL, err := aws.Pipe(d.bucket, queue)
 	if err != nil {
 		return err
 	}
-	objects, err := objects(root)
+	objects, err := d.objects(root)
 	if err != nil {
 		return err
 	}
@@ -82,11 +88,11 @@ func run(ctx context.Context, out, diag io.Writer) error {
 	}
 
 	for _, o := range objects {
-		if _, err := aws.Put(bucket, o.Key, o.Body); err != nil {
+		if _, err := aws.Put(d.bucket, o.Key, o.Body); err != nil {
 			return err
 		}
 	}
-	fmt.Fprintf(diag, "%d objects are in s3://%s; they are loaded %s\n", len(objects), bucket, where)
+	fmt.Fprintf(diag, "%d objects are in s3://%s; they are loaded %s\n", len(objects), d.bucket, where)
 	process, err := setup.Start(host)
 	if err != nil {
 		return err
@@ -104,7 +110,10 @@ func run(ctx context.Context, out, diag io.Writer) error {
 
 	fmt.Fprintf(out, "\nThe queue is empty and every lease settled.\n\n")
 	b.print(out)
-	if err := show(ctx, out, cluster); err != nil {
+	if err := explain(out, setup.DeadLetters()); err != nil {
+		return err
+	}
+	if err := d.show(ctx, out, cluster); err != nil {
 		return err
 	}
 	fmt.Fprintf(out, "\nQuery more:\n\n  curl -s '%s/log-*/_search?pretty&size=1&q=source.geo.city_name:London'\n\n", cluster.URL)
@@ -128,10 +137,10 @@ func openSearch(ctx context.Context, root string, diag io.Writer) (rig.Cluster, 
 }
 
 // objects are the samples, and some more of each type.
-func objects(root string) ([]corpus.Object, error) {
-	all, err := corpus.Samples(filepath.Join(root, "test/samples"), 0)
+func (d demo) objects(root string) ([]corpus.Object, error) {
+	all, err := corpus.Samples(filepath.Join(root, "test/samples"), d.salt)
 	const each, size = 5, 1000
-	for _, t := range corpus.Types {
+	for _, t := range corpus.Salted(d.salt) {
 		for i := range each {
 			all = append(all, t.Object(i*size, size))
 		}
@@ -139,12 +148,31 @@ func objects(root string) ([]corpus.Object, error) {
 	return all, err
 }
 
+// explain prints why a record could not be stored, when there is one.
+func explain(out io.Writer, dir string) error {
+	files, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil || len(files) == 0 {
+		return err
+	}
+	text, err := os.ReadFile(files[0])
+	if err != nil {
+		return err
+	}
+	first, _, _ := bytes.Cut(text, []byte("\n"))
+	var letter struct{ Index, ID, Reason string }
+	if err := json.Unmarshal(first, &letter); err != nil {
+		return fmt.Errorf("%s: %w", files[0], err)
+	}
+	fmt.Fprintf(out, "\nA dead letter is a record that OpenSearch refuses for what it is. It waits in build/demo/dead-letters with its reason, here:\n%s %s: %s\n", letter.Index, letter.ID, letter.Reason)
+	return nil
+}
+
 // show prints one document with everything that was added to it.
-func show(ctx context.Context, out io.Writer, cluster rig.Cluster) error {
+func (d demo) show(ctx context.Context, out io.Writer, cluster rig.Cluster) error {
 	var best rig.Document
-	err := cluster.Each(ctx, bucket, func(d rig.Document) {
-		if best.Source == nil && strings.HasPrefix(d.Index, "log-aws-elb") && bytes.Contains(d.Source, []byte(`"city_name":"London"`)) {
-			best = d
+	err := cluster.Each(ctx, d.bucket, func(doc rig.Document) {
+		if best.Source == nil && strings.HasPrefix(doc.Index, "log-aws-elb") && bytes.Contains(doc.Source, []byte(`"city_name":"London"`)) {
+			best = doc
 		}
 	})
 	if err != nil {
