@@ -43,8 +43,8 @@ type Type struct {
 	key    func(first int) string
 	record func(salt uint32, n int) string // with its separator
 	salt   uint32
-	number *regexp.Regexp     // finds n in the record's text
-	base   int                // of the number in the text
+	number *regexp.Regexp // finds n in the record's text
+	base   int            // of the number in the text
 }
 
 // Types are the log types, in the order in which tables list them.
