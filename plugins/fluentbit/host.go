@@ -40,7 +40,7 @@ static void save_fault_handlers(void)
 	}
 }
 
-static void put_fault_handlers_back(void)
+static void put_handlers_right(void)
 {
 	struct sigaction now;
 
@@ -48,6 +48,12 @@ static void put_fault_handlers_back(void)
 		sigaction(faults[i], NULL, &now);
 		if (now.sa_sigaction != handlers[i].sa_sigaction) {
 			sigaction(faults[i], &handlers[i], NULL);
+		}
+	}
+	for (int n = 1; n < NSIG; n++) {
+		if (sigaction(n, NULL, &now) == 0 && now.sa_handler != SIG_DFL && now.sa_handler != SIG_IGN && (now.sa_flags & SA_ONSTACK) == 0) {
+			now.sa_flags |= SA_ONSTACK;
+			sigaction(n, &now, NULL);
 		}
 	}
 }
@@ -105,10 +111,16 @@ func toHost(b []byte) unsafe.Pointer {
 
 var faultHandlers sync.Once
 
-// keepFaultHandlers remembers Go's handlers of SIGSEGV, SIGBUS and SIGFPE the
-// first time, and puts them back when the host has replaced them. Go's own pass
-// faults that are not Go's on to the host's.
-func keepFaultHandlers() {
+// keepSignals puts the process's signal handlers right. The host installs its
+// own again at every SIGHUP and SIGCONT, in a way that harms Go:
+//
+//   - SIGSEGV, SIGBUS, SIGFPE: Go's handlers turn a nil dereference into a panic
+//     and pass on what is not Go's. They are remembered the first time and put
+//     back.
+//   - All others: without SA_ONSTACK a handler runs on the stack of whichever
+//     goroutine the signal meets, which is small, and what it writes beyond ends
+//     up in other memory of Go's. Go sets the flag when it is loaded; so do we.
+func keepSignals() {
 	faultHandlers.Do(func() { C.save_fault_handlers() })
-	C.put_fault_handlers_back()
+	C.put_handlers_right()
 }

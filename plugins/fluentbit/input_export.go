@@ -63,7 +63,7 @@ func siem_input_init(plugin, instance unsafe.Pointer) C.uintptr_t {
 //export siem_input_collect
 func siem_input_collect(n C.uintptr_t, data *unsafe.Pointer, size *C.size_t) C.int {
 	return guard("collect of s3_sqs", C.int(flbinput.FLB_OK), func() C.int {
-		keepFaultHandlers()
+		keepSignals()
 		i, ok := inputs.get(uintptr(n))
 		if !ok {
 			return flbinput.FLB_OK

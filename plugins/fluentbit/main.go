@@ -26,10 +26,10 @@
 // # What it does not promise
 //
 // A nil dereference is a signal before it is a panic, and Fluent Bit installs
-// its own handlers again at every SIGHUP and SIGCONT. We put Go's back at the
-// next init or collect ([keepFaultHandlers]); until then such a fault ends the
-// process, as does a panic in a goroutine that a stage started without a
-// recover of its own.
+// its own handlers again at every SIGHUP and SIGCONT. We put them right at the
+// next init or collect ([keepSignals]); until then such a fault ends the
+// process, and another signal may harm it. A panic in a goroutine that a stage
+// started without a recover of its own ends it too.
 //
 // fluent-bit-go registers inputs and outputs and reads their properties. Its
 // contexts are not used: the input's is not safe on hosts before 4.1, and both

@@ -73,7 +73,7 @@ func preRegister(hotReloading bool) {
 			debug.SetGCPercent(gcPercent)
 		}
 	})
-	keepFaultHandlers()
+	keepSignals()
 	if hotReloading {
 		reloading.Store(true)
 		reloaded.Store(true)
@@ -84,7 +84,7 @@ func preRegister(hotReloading bool) {
 func beginInit() {
 	reloading.Store(false)
 	engine.begin()
-	keepFaultHandlers()
+	keepSignals()
 }
 
 // refuse tells whether an instance with a configuration that cannot work shall

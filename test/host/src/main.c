@@ -71,12 +71,21 @@ void *must(void *p)
     return p;
 }
 
+static void install_handlers(void);
+
+/* As Fluent Bit's: it needs much stack, and installs the handlers again. */
 static void on_signal(int s)
 {
+    volatile char text[16384];
     char c = (char) s;
-    ssize_t n = write(signals[1], &c, 1);
+    size_t i;
 
-    (void) n;
+    for (i = 0; i < sizeof text; i++) {
+        text[i] = (char) 0xdb;
+    }
+    if (write(signals[1], &c, 1) == 1 && text[0] != 0) {
+        install_handlers();
+    }
 }
 
 static void on_fault(int s)
@@ -99,13 +108,19 @@ static void install_handlers(void)
     signal(SIGFPE, on_fault);
 }
 
-/* Whether plugins left the host's fault handlers where the host put them. */
-static int faults_are_the_hosts(void)
+/* The host's handlers harm Go until a plugin puts them right. */
+static void check_handlers(void)
 {
     struct sigaction a;
 
     sigaction(SIGSEGV, NULL, &a);
-    return a.sa_handler == on_fault;
+    if (a.sa_handler == on_fault) {
+        violation("after a reload no plugin put Go's handler of SIGSEGV back: the next nil dereference ends the process");
+    }
+    sigaction(SIGTERM, NULL, &a);
+    if ((a.sa_flags & SA_ONSTACK) == 0) {
+        violation("after a reload SIGTERM would be handled on the stack of a goroutine");
+    }
 }
 
 static struct library *load(struct pipeline *p, const char *path, int hot_reloading)
@@ -301,7 +316,6 @@ static struct pipeline *reload(struct pipeline *old)
 {
     struct pipeline *fresh;
 
-    install_handlers();
     fresh = pipeline_new(1);
     if (fresh == NULL) {
         say("the new configuration cannot be used; the old pipeline goes on");
@@ -312,8 +326,8 @@ static struct pipeline *reload(struct pipeline *old)
     if (start(fresh) != 0) {
         exit(255);
     }
-    if (faults_are_the_hosts() && fresh->libraries != NULL) {
-        violation("after a reload no plugin put its handler of SIGSEGV back: the next nil dereference ends the process");
+    if (fresh->libraries != NULL) {
+        check_handlers();
     }
     reloads++;
     say("reloaded");
