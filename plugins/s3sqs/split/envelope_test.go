@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 )
 
 // batchOf is a CloudWatch Logs subscription with these messages.
@@ -199,4 +200,18 @@ func FuzzEnvelopes(f *testing.F) {
 			t.Errorf("%q became %q, %v", want, raws, err)
 		}
 	})
+}
+
+// TestWhatLooksLikeAnEnvelopeCostsLittle: text that is made to be looked at
+// again and again is read in a time that grows with its length only.
+func TestWhatLooksLikeAnEnvelopeCostsLittle(t *testing.T) {
+	for _, line := range []string{`{"log":[` + "\n", `{"log":{"a":1,` + "\n", `{"version":"` + "\n", `{"messageType":1,"owner":"`, `{"log":"a","b":[[[["`, "<E a='\n", `a,"b` + "\n"} {
+		for _, f := range framings {
+			began := time.Now()
+			_, _, err := collect(strings.NewReader(strings.Repeat(line, 1<<20/len(line))), f, Limits{})
+			if took := time.Since(began); took > 5*time.Second {
+				t.Errorf("%q took %v as %s (%v)", line, took, f.Kind, err)
+			}
+		}
+	}
 }

@@ -19,7 +19,9 @@
 // # Promises
 //
 //   - Memory does not depend on the object's size: one read buffer and the
-//     current record, at most [Limits].Record. Only zip and Parquet, which are
+//     current record, at most [Limits].Record, twice that while records of
+//     several lines or XML are cut, four times for an envelope. CloudWatch Logs
+//     batches are read event by event. Only zip and Parquet, which are
 //     read from their end, are put into a file first, and only when the reader
 //     cannot seek; that file has mode 0600, a bounded size and no name.
 //   - Records do not depend on how the bytes arrive.

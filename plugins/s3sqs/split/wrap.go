@@ -160,7 +160,7 @@ const batchHead = hasMessageType | hasOwner | hasLogGroup | hasLogStream
 // wrapped returns the kind of the envelope that begins at bytes behind the
 // window's start, and how long it is unless it can be read as it comes; bare when
 // there is none. It costs a look at the first key where that is none of an
-// envelope's.
+// envelope's, and never reads beyond the value.
 func (j *values) wrapped(at int) (int, wrapping) {
 	if j.framing.Bare || j.depth >= maxNesting || !j.begins(at) {
 		return 0, bare
@@ -168,26 +168,33 @@ func (j *values) wrapped(at int) (int, wrapping) {
 	w, limit := j.w, envelopeFactor*int(j.lim.Record)
 	w.most = limit + windowSize
 	defer func() { w.most = 0 }()
-	for looked := 0; ; {
+	var sc scan
+	st := more
+	for i, looked, part := 0, 0, min(firstLook, limit+1); ; part = limit + 1 {
 		b := w.have()[at:]
-		b = b[:min(len(b), limit+1)]
-		if len(b) > limit || len(b) >= 2*looked || w.err != nil {
-			looked = len(b)
-			kind, n, more := look(b)
-			switch {
+		full := len(b) > limit
+		b = b[:min(len(b), part)]
+		i, st = sc.run(b, i)
+		last := st != more || full && len(b) > limit
+		if last || i >= 2*looked || w.err != nil {
+			looked = i
+			switch kind, n, undecided := look(b[:i]); {
 			case kind == logStream:
 				return 0, kind
-			case kind == bare && !more:
-				return 0, bare
-			case kind != bare:
+			case st == done && n == i && i <= limit:
 				return n, kind
+			case last || !undecided:
+				return 0, bare
 			}
 		}
-		if len(b) > limit || !w.fill() && looked == len(b) {
+		if len(w.have())-at == len(b) && !w.fill() && looked == i {
 			return 0, bare
 		}
 	}
 }
+
+// firstLook is how many bytes mostly tell that an object is no envelope.
+const firstLook = 512
 
 // begins reports whether the first key of the object is one of an envelope.
 func (j *values) begins(at int) bool {
