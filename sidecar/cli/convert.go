@@ -85,10 +85,11 @@ func (c convertCommand) Run(ctx context.Context, t Terminal) error {
 	defer show.end()
 
 	out := bufio.NewWriterSize(t.Out, 256<<10)
-	run := conversion{
-		ctx: ctx, converter: engine.NewConverter(), kind: kind, out: out, errors: t.Err, progress: show,
+	run := &printer{out: out, errors: t.Err, progress: show, conversion: conversion{
+		ctx: ctx, converter: engine.NewConverter(), kind: kind,
 		source: lease.Source{Bucket: c.Bucket, Key: c.Key, LogType: kind.Name, Size: size, EventTime: now},
-	}
+	}}
+	run.conversion.done = run.done
 	_, err = split.Records(show.reader(in), kind.Framing(), split.Limits{}, run.record)
 	show.end()
 	if e := out.Flush(); err == nil {
@@ -161,7 +162,7 @@ func (c convertCommand) open(t Terminal) (io.ReadCloser, int64, error) {
 	return f, info.Size(), nil
 }
 
-// conversion is the state of one run.
+// conversion converts the records of one object.
 type conversion struct {
 	ctx       context.Context
 	converter *ecs.Converter
@@ -169,42 +170,30 @@ type conversion struct {
 	source    lease.Source
 	object    *ecs.Object
 	head      *split.Head // of object
-	out       *bufio.Writer
-	errors    io.Writer
-	progress  *progress
-	counts    counts
-	line      []byte
+	read      uint64
+
+	// done is told what became of each record; err is nil when the converter has
+	// the document.
+	done func(number uint64, err error) error
 }
 
 // record converts one record.
 func (r *conversion) record(rec split.Record) error {
-	r.counts.read++
-	if r.counts.read%1024 == 0 {
+	r.read++
+	if r.read%1024 == 0 {
 		if err := r.ctx.Err(); err != nil {
 			return err
 		}
 	}
 	if rec.Bad != nil {
-		r.fail(rec.Number, rec.Bad)
-		return nil
+		return r.done(rec.Number, rec.Bad)
 	}
 	if r.object == nil || rec.Head != r.head {
 		if err := r.begin(rec.Head); err != nil {
 			return err
 		}
 	}
-	err := r.converter.Convert(r.object, rec.Number, rec.Envelope, rec.Raw)
-	var excluded *ecs.Excluded
-	switch {
-	case err == nil:
-		r.counts.converted++
-		return r.write()
-	case errors.As(err, &excluded):
-		r.counts.excluded++
-	default:
-		r.fail(rec.Number, err)
-	}
-	return nil
+	return r.done(rec.Number, r.converter.Convert(r.object, rec.Number, rec.Envelope, rec.Raw))
 }
 
 // begin prepares for the records under one header.
@@ -219,9 +208,10 @@ func (r *conversion) begin(head *split.Head) (err error) {
 	return err
 }
 
-func (r *conversion) write() error {
+// appendDocument appends the document in hand, {"_index":…,"_id":…,"_source":…}.
+func (r *conversion) appendDocument(b []byte) []byte {
 	target := r.converter.Target()
-	b := append(r.line[:0], `{"_index":`...)
+	b = append(b, `{"_index":`...)
 	b = event.AppendJSONString(b, target.Index)
 	if target.ID != nil {
 		b = append(b, `,"_id":`...)
@@ -229,14 +219,38 @@ func (r *conversion) write() error {
 	}
 	b = append(b, `,"_source":`...)
 	b = r.converter.AppendJSON(b)
-	b = append(b, '}', '\n')
-	r.line = b
-	_, err := r.out.Write(b)
-	return err
+	return append(b, '}')
+}
+
+// printer prints documents, and explains the first records that failed.
+type printer struct {
+	conversion
+	out      *bufio.Writer
+	errors   io.Writer
+	progress *progress
+	counts   counts
+	line     []byte
+}
+
+func (r *printer) done(number uint64, err error) error {
+	r.counts.read = r.read
+	var excluded *ecs.Excluded
+	switch {
+	case err == nil:
+		r.counts.converted++
+		r.line = append(r.appendDocument(r.line[:0]), '\n')
+		_, err := r.out.Write(r.line)
+		return err
+	case errors.As(err, &excluded):
+		r.counts.excluded++
+	default:
+		r.fail(number, err)
+	}
+	return nil
 }
 
 // fail counts a record that became no document, and explains the first ones.
-func (r *conversion) fail(number uint64, why error) {
+func (r *printer) fail(number uint64, why error) {
 	r.counts.failed++
 	switch {
 	case r.counts.failed <= shownFailures:
