@@ -42,7 +42,8 @@ const (
 	hasRecords
 	hasBatchKey // what stands beside records
 	hasTime
-	neutral // of an envelope, without telling which
+	hasLambda // what stands beside kinesis, but never first
+	neutral   // of an envelope, without telling which
 )
 
 // traitOf returns what a key says; 0: it belongs to no envelope.
@@ -93,9 +94,10 @@ func traitOf(key []byte) traits {
 	case "subscriptionFilters", "policyLevel", // CloudWatch Logs
 		"version", "id", "source", "account", "region", "resources", "replay-name", // EventBridge
 		"Subject", "Timestamp", "SignatureVersion", "Signature", "SigningCertURL", "UnsubscribeURL", "MessageAttributes", // SNS
-		"date", "ec2_instance_id", // FireLens
-		"eventSource", "eventName", "eventVersion", "eventID", "awsRegion": // Kinesis
+		"date", "ec2_instance_id": // FireLens
 		return neutral
+	case "eventSource", "eventName", "eventVersion", "eventID", "awsRegion":
+		return hasLambda
 	}
 	return 0
 }
@@ -112,7 +114,7 @@ func look(b []byte) (kind wrapping, n int, more bool) {
 	streamed, given := false, false
 	n = eachMember(b, func(key, _ []byte) bool {
 		t := traitOf(key)
-		if t == 0 {
+		if t == 0 || t == hasLambda && keys == 0 {
 			unknown++
 		}
 		if keys++; t == hasLogEvents && seen&batchHead == batchHead {
@@ -144,7 +146,7 @@ func look(b []byte) (kind wrapping, n int, more bool) {
 		return message, n, false
 	case has(hasAwslogs) && keys == 1:
 		return awslogs, n, false
-	case has(hasKinesis) && seen&neutral != 0:
+	case has(hasKinesis | hasLambda):
 		return kinesis, n, false
 	case has(hasData) && (keys == 1 || has(hasDataKey)):
 		return data, n, false
@@ -204,7 +206,7 @@ func (j *values) begins(at int) bool {
 		key, complete := firstKey(w.buf[w.start+at : w.end])
 		if complete {
 			t := traitOf(key)
-			return t != 0 && !(t == hasText && j.framing.Kind == JSON)
+			return t != 0 && t != hasLambda && !(t == hasText && j.framing.Kind == JSON)
 		}
 		if w.end-w.start-at > most || !w.fill() {
 			return false
