@@ -58,9 +58,11 @@ func kafkaBroker(key string) (cluster, broker string) {
 		}
 		part := key[start:i]
 		start = i + 1
-		if n := len(part); i == len(key) {
+		if i == len(key) {
 			if len(part) > 7 && part[:7] == "Broker-" {
-				for n = 7; n < len(part) && part[n] >= '0' && part[n] <= '9'; n++ {
+				n := 7
+				for n < len(part) && part[n] >= '0' && part[n] <= '9' {
+					n++
 				}
 				broker = part[7:n]
 			}
