@@ -239,8 +239,8 @@ type worker struct {
 }
 
 type count struct {
-	logType                             string
-	converted, excluded, bad, unchanged int
+	logType                  string
+	converted, excluded, bad int
 }
 
 // run is convert, but a panic, which is a bug of ours, costs only the record
