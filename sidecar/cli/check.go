@@ -180,12 +180,27 @@ func try(ctx context.Context, engine *ecs.Engine, kind *logtype.Type, path strin
 // failures counts the records that became no document.
 func failures(lines [][]byte) (n int) {
 	for _, l := range lines {
-		var r struct{ Failed *string }
-		if json.Unmarshal(l, &r) == nil && r.Failed != nil {
+		if failure(l) != "" {
 			n++
 		}
 	}
 	return n
+}
+
+// firstFailure is why the first record that became no document did not.
+func firstFailure(lines [][]byte) error {
+	for _, l := range lines {
+		if why := failure(l); why != "" {
+			return errors.New(why)
+		}
+	}
+	return nil
+}
+
+func failure(line []byte) string {
+	var r struct{ Failed string }
+	_ = json.Unmarshal(line, &r) // we wrote it
+	return r.Failed
 }
 
 func readExpected(text []byte) (lines [][]byte, err error) {

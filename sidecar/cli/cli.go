@@ -41,6 +41,7 @@ type commands struct {
 	Convert  convertCommand  `cmd:"" help:"Convert a file as the pipeline would, without any service."`
 	Explain  explainCommand  `cmd:"" help:"Say what would happen to an object: log type, index, id, time."`
 	Check    checkCommand    `cmd:"" help:"Try log types of your own on samples beside them."`
+	Infer    inferCommand    `cmd:"" help:"Propose a log type from a sample."`
 	Version  versionCommand  `cmd:"" help:"Print version and build."`
 	Manual   manualCommand   `cmd:"" hidden:"" help:"Print this help as a Markdown page."`
 }
