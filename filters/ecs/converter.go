@@ -145,7 +145,7 @@ func (c *Converter) plan(t *logtype.Type) (*plan, error) {
 // says why the record is unreadable.
 func (c *Converter) Convert(o *Object, number uint64, envelope, raw []byte) error {
 	p := o.plan
-	c.o, c.p, c.raw, c.rec, c.layout, c.json = o, p, bytes.TrimSpace(raw), nil, nil, nil
+	c.o, c.p, c.raw, c.rec, c.layout = o, p, bytes.TrimSpace(raw), nil, nil
 	if len(c.slots) < p.nslots {
 		c.slots = make([]value, p.nslots)
 	}
