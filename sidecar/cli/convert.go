@@ -15,6 +15,7 @@ import (
 	"github.com/fluent-siem/fluent-siem/filters/ecs"
 	"github.com/fluent-siem/fluent-siem/filters/enrich"
 	"github.com/fluent-siem/fluent-siem/filters/exclude"
+	"github.com/fluent-siem/fluent-siem/filters/exclude/ruleset"
 	"github.com/fluent-siem/fluent-siem/filters/logtype"
 	"github.com/fluent-siem/fluent-siem/internal/event"
 	"github.com/fluent-siem/fluent-siem/internal/lease"
@@ -32,6 +33,7 @@ type convertCommand struct {
 	DocumentID string `name:"document-id" enum:"natural,content" default:"natural" help:"natural: the record's own id, else a hash of where it stands. content: the ids that SIEM on Amazon OpenSearch Service gave."`
 	LogTypes   string `name:"logtypes" placeholder:"DIR" help:"Folder with log types of your own."`
 	Exclude    string `name:"exclude-file" placeholder:"FILE" help:"Rules for records that are not wanted, as the setting exclude_file of the filter."`
+	Conditions string `name:"exclude-conditions" placeholder:"PATH" help:"Conditions for records that are not wanted, as the setting exclude_conditions of the filter."`
 	File       string `arg:"" help:"The object's content, compressed or not; - is standard input."`
 }
 
@@ -69,11 +71,11 @@ func (c convertCommand) Run(ctx context.Context, t Terminal) error {
 		}
 		defer engine.Geo.Close()
 	}
-	if c.Exclude != "" {
-		rules, err := readRules(c.Exclude)
-		if err != nil {
-			return usageError{err}
-		}
+	rules, err := ruleset.Read(ruleset.Config{Patterns: c.Exclude, Conditions: c.Conditions})
+	if err != nil { // here is where rules are tried: none may be wrong
+		return usageError{fmt.Errorf("exclusion rules:\n%w", err)}
+	}
+	if rules.Len() > 0 {
 		engine.Rules = func() *exclude.Rules { return rules }
 	}
 	in, size, err := c.open(t)
@@ -126,20 +128,6 @@ func (c convertCommand) openGeo(t Terminal) (*enrich.Geo, error) {
 		}
 	}
 	return enrich.OpenGeo(c.GeoIP, slog.New(slog.NewTextHandler(t.Err, &slog.HandlerOptions{Level: slog.LevelWarn}))), nil
-}
-
-// readRules reads a CSV of exclusion rules; one that is wrong is an error, as
-// this is where rules are tried.
-func readRules(path string) (*exclude.Rules, error) {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	rules, problems := exclude.Load(text, nil)
-	if len(problems) > 0 {
-		return nil, fmt.Errorf("--exclude-file %s:\n%w", path, errors.Join(problems...))
-	}
-	return rules, nil
 }
 
 // open returns the content, and its size or -1.

@@ -119,6 +119,8 @@ func format(t *logtype.Type) string {
 		separator = "separated by white space"
 	}
 	switch {
+	case t.Element != "":
+		return "XML, each element " + quote(t.Element) + " is a record"
 	case t.Format == logtype.JSON && t.Records != "":
 		return "JSON, the records in the list " + quote(t.Records)
 	case t.Format == logtype.JSON:
@@ -129,6 +131,10 @@ func format(t *logtype.Type) string {
 		return "text, records begin with a line that matches " + t.FirstLine + headerLines(t)
 	case t.Format == logtype.Pattern:
 		return "text, each line is a record" + headerLines(t)
+	case t.Format == logtype.AccessF:
+		return "lines of the common or combined log format of web servers" + headerLines(t)
+	case t.Format != logtype.ColumnF:
+		return "lines of " + string(t.Format) + headerLines(t)
 	default:
 		return fmt.Sprintf("lines of %d columns %s, at least %d", len(c.Names), separator, c.Required) + headerLines(t)
 	}

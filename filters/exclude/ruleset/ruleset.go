@@ -130,6 +130,30 @@ func Open(cfg Config, p *process.Process, log *slog.Logger) (*Store, error) {
 	return s, nil
 }
 
+// Read reads the files that cfg names, once: to try rules where they are
+// written. It asks no service. The error names every rule that cannot be used.
+func Read(cfg Config) (*exclude.Rules, error) {
+	places, err := Config{Patterns: cfg.Patterns, Conditions: cfg.Conditions}.places()
+	if err != nil {
+		return nil, err
+	}
+	var sets []*exclude.Rules
+	var bad []error
+	for _, at := range places {
+		texts, err := at.fetch(context.Background())
+		if err != nil {
+			bad = append(bad, err)
+			continue
+		}
+		rules, problems := at.parse(texts)
+		sets = append(sets, rules)
+		for _, err := range problems {
+			bad = append(bad, fmt.Errorf("%s: %w", at.name, err))
+		}
+	}
+	return exclude.Join(sets...), errors.Join(bad...)
+}
+
 // Load returns the rules of now; never nil.
 func (s *Store) Load() *exclude.Rules { return s.rules.Load() }
 

@@ -318,6 +318,23 @@ func TestOpenRefusesWhatCannotBeRepaired(t *testing.T) {
 	}
 }
 
+func TestReadTellsEveryRuleThatCannotBeUsed(t *testing.T) {
+	dir := t.TempDir()
+	csv, conditions := filepath.Join(dir, "p.csv"), filepath.Join(dir, "c.json")
+	write(t, csv, header+"cloudtrail,a,x(?=y),regex,\ncloudtrail,a,b,text,\n")
+	write(t, conditions, `[{"log_type":"cloudtrail","name":"n","expression":"("}]`)
+	rules, err := Read(Config{Patterns: csv, Conditions: conditions, S3: []string{"s3://not/asked"}})
+	if err == nil || !strings.Contains(err.Error(), "line 2 of p.csv") || !strings.Contains(err.Error(), "c.json: n") || rules.Len() != 1 {
+		t.Errorf("%d rules: %v", rules.Len(), err)
+	}
+	if _, err := Read(Config{Patterns: filepath.Join(dir, "none")}); err == nil {
+		t.Error("a missing file is no error")
+	}
+	if rules, err := Read(Config{}); err != nil || rules.Len() != 0 {
+		t.Errorf("nothing named: %v", err)
+	}
+}
+
 func TestPause(t *testing.T) {
 	for _, c := range []struct {
 		failures int
