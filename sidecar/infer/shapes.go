@@ -220,16 +220,20 @@ func detectColumns(text string) *shape {
 		row, q, b := splitWords(l)
 		rows, quotes, brackets = append(rows, row), quotes || q, brackets || b
 	}
-	if len(rows) < 2 || len(rows[len(rows)-1]) < 4 {
+	if len(rows) < 2 || len(rows[0]) < 4 {
 		return nil
 	}
-	width := len(rows[len(rows)-1])
+	least, most := len(rows[0]), len(rows[0])
 	for _, r := range rows {
-		if len(r) != width {
-			return nil
-		}
+		least, most = min(least, len(r)), max(most, len(r))
 	}
 	yaml := "format: columns\ncolumns:\n  separator: whitespace\n"
+	if least < most { // columns that came later, or prose
+		if least < 4 || least*5 < most*2 || !addressed(guessNames(rows)) {
+			return nil
+		}
+		yaml += fmt.Sprintf("  required: %d\n", least)
+	}
 	if quotes {
 		yaml += "  quote: '\"'\n"
 	}
@@ -238,6 +242,18 @@ func detectColumns(text string) *shape {
 	}
 	names, header := headerNames(rows)
 	return table("columns", yaml, names, rows, header)
+}
+
+// addressed says whether at least three columns are known, an address among them.
+func addressed(names []string) bool {
+	known, address := 0, false
+	for _, n := range names {
+		if !strings.HasPrefix(n, "column") {
+			known++
+		}
+		address = address || n == "src_ip" || strings.HasPrefix(n, "endpoint")
+	}
+	return known >= 3 && address
 }
 
 // splitWords splits a line at blanks that are neither in quotes nor in brackets.
@@ -381,16 +397,46 @@ func headerNames(rows [][]string) (names []string, header bool) {
 	return guessNames(rows), false
 }
 
-var stamp = regexp.MustCompile(`^(?:\[|<\d+>)?\d{4}[-/.]\d\d[-/.]\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z| ?[+-]\d\d:?\d\d)?\]?`)
+// stampForms are the times with which lines begin.
+var stampForms = []string{
+	`\d{4}[-/.]\d\d[-/.]\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z| ?[+-]\d\d:?\d\d| (?:UTC|GMT|[A-Z]{2,3}T)\b)?`,
+	`[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d(?:\.\d+)? \d{4}`,
+	`[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d`,
+	`\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}`,
+	`\d{8} \d\d:\d\d:\d\d`,
+	`\d{6} +\d{1,2}:\d\d:\d\d`,
+	`\d\d-[A-Z][a-z]{2}-\d{4} \d\d:\d\d:\d\d`,
+	`\d\d[./]\d\d[./]\d{4} \d\d:\d\d:\d\d`,
+}
+
+// beginsWith returns the pattern for the beginning of lines with a time of that
+// form, as it is and with fields.
+func beginsWith(form string) (first, pattern *regexp.Regexp) {
+	return regexp.MustCompile(`^(?:<\d+>)?\[?` + form),
+		regexp.MustCompile(`^(?:<\d+>)?\[?(?P<timestamp>` + form + `)\]?(?:[ \t\[:|-]+(?P<level>(?i:trace|debug|info|notice|warn(?:ing)?|error|err|crit(?:ical)?|fatal|alert|emerg))\b[\]:]?)?[ \t:|,-]*(?P<message>(?s:.*))`)
+}
 
 // detectText takes what is left: a time, perhaps a level, a message.
 func detectText(text string) *shape {
 	lines := nonBlank(text)
-	if len(lines) == 0 || share(lines, stamp.MatchString) == 0 || !stamp.MatchString(lines[0]) {
+	var stamp, pattern *regexp.Regexp
+	most := 0
+	for _, form := range stampForms {
+		first, whole := beginsWith(form)
+		n := 0
+		for _, l := range lines {
+			if first.MatchString(l) {
+				n++
+			}
+		}
+		if n > most {
+			stamp, pattern, most = first, whole, n
+		}
+	}
+	if most == 0 || !stamp.MatchString(lines[0]) && most*2 < len(lines) {
 		yaml := "format: pattern\n# Named groups become fields; (?P<name>…) makes one.\npattern: '(?P<message>(?s:.*))'\n"
 		return &shape{format: "text", yaml: yaml, fields: []field{{"message", []string{"text"}}}}
 	}
-	pattern := regexp.MustCompile(`^(?:\[|<\d+>)?(?P<timestamp>\d{4}[-/.]\d\d[-/.]\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z| ?[+-]\d\d:?\d\d)?)\]?(?:[ \t\[:|-]+(?P<level>(?i:trace|debug|info|notice|warn(?:ing)?|error|err|crit(?:ical)?|fatal|alert|emerg))\b[\]:]?)?[ \t:|-]*(?P<message>(?s:.*))`)
 	var c collect
 	for _, n := range pattern.SubexpNames()[1:] {
 		c.add(n, "")
