@@ -38,6 +38,7 @@ type clientKey struct{ arn, externalID, region string }
 func newClients(ctx context.Context, cfg Config) (*clients, error) {
 	base, err := config.LoadDefaultConfig(ctx, func(o *config.LoadOptions) error {
 		o.Region = cfg.Region
+		o.AppID = "fluent-siem" // by which exclusion knows our own requests
 		o.HTTPClient = awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
 			t.MaxIdleConnsPerHost = cfg.MaxFetches + 16
 			t.ResponseHeaderTimeout = time.Minute
