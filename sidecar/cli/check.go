@@ -74,6 +74,7 @@ func (c checkCommand) Run(ctx context.Context, t Terminal) error {
 		return err
 	}
 	engine := &ecs.Engine{IDs: ecs.Natural, Agents: enrich.NewAgents(), Now: func() time.Time { return checkTime }}
+	without(t, own, samples)
 	bad := 0
 	for _, sample := range samples {
 		ok, err := c.sample(ctx, t, set, engine, sample)
@@ -89,6 +90,20 @@ func (c checkCommand) Run(ctx context.Context, t Terminal) error {
 		return errQuiet
 	}
 	return nil
+}
+
+// without says which log types have no sample to be tried on.
+func without(t Terminal, types, samples []string) {
+	tried := map[string]bool{}
+	for _, s := range samples {
+		name, _, _ := strings.Cut(filepath.Base(s), ".")
+		tried[name] = true
+	}
+	for _, file := range types {
+		if name := strings.TrimSuffix(filepath.Base(file), ".yaml"); !tried[name] {
+			fmt.Fprintf(t.Err, "%s: there is no sample; put one beside it as %s%s\n", filepath.Base(file), name, sampleEnding)
+		}
+	}
 }
 
 func result(bad int, updated bool) string {

@@ -22,7 +22,8 @@ adds to them. Where several key patterns match, the one with the most literal te
 gzip, zip, bzip2, zstd, snappy, lz4 or xz, or be Parquet, and records may lie in envelopes (CloudWatch Logs, EventBridge,
 SNS, FireLens), whatever the type. Ids are those of ` + "`document_id: natural`" + `; *place* is a hash of bucket, key, version and
 the record's number. *Sample* says what the type was tried on: golden cases, objects with the documents that the original
-made of them; Filebeat's tests; or only what the vendor's documentation prints.
+made of them; Filebeat's tests; or only what the vendor's documentation prints. Where documents differ from the original's on
+purpose, [differences](differences.md) says so.
 
 `
 
