@@ -1,6 +1,7 @@
 package infer
 
 import (
+	"fmt"
 	"net"
 	"regexp"
 	"slices"
@@ -64,6 +65,33 @@ func detectLEEF(text string) *shape {
 		parts := strings.Split(l, "|")
 		return parts[len(parts)-1]
 	})}
+}
+
+// detectBars takes CEF and LEEF for columns, for what their parsers refuse: the
+// extension stays one field.
+func detectBars(text string) *shape {
+	lines := nonBlank(text)
+	var names []string
+	switch {
+	case len(lines) == 0:
+	case share(lines, cefHead.MatchString) >= 9:
+		names = []string{"cef_", "vendor", "product", "version", "signature_id", "signature", "severity", "extension"}
+	case share(lines, leefHead.MatchString) >= 9:
+		names = []string{"leef_", "vendor", "product", "version", "event_code", "extension"}
+	}
+	if names == nil {
+		return nil
+	}
+	yaml := fmt.Sprintf("format: columns\ncolumns:\n  separator: '|'\n  required: %d\n  names: [%s]\n", len(names)-1, strings.Join(names, ", "))
+	var c collect
+	for _, l := range lines {
+		for i, v := range strings.SplitN(l, "|", len(names)) {
+			if i > 0 {
+				c.add(names[i], v)
+			}
+		}
+	}
+	return &shape{format: "columns between bars", yaml: yaml, fields: c.fields}
 }
 
 // pairs are the fields of lines of key=value.

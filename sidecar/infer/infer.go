@@ -49,7 +49,7 @@ type shape struct {
 // name is the type's; text is the sample, uncompressed.
 func Propose(name, text string) []Proposal {
 	var list []Proposal
-	for _, detect := range []func(string) *shape{detectJSON, detectXML, detectCEF, detectLEEF, detectAccess, detectSyslog, detectPairs, detectW3C, detectCSV, detectColumns, detectText} {
+	for _, detect := range []func(string) *shape{detectJSON, detectXML, detectCEF, detectLEEF, detectBars, detectAccess, detectSyslog, detectPairs, detectW3C, detectCSV, detectColumns, detectText} {
 		if s := detect(text); s != nil {
 			list = append(list, Proposal{s.format, s.write(name)})
 		}

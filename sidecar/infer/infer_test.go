@@ -102,6 +102,17 @@ func FuzzPropose(f *testing.F) {
 	})
 }
 
+// CEF that its parser refuses is taken for columns, before it is taken for text.
+func TestEachProposalIsFollowedByASimplerOne(t *testing.T) {
+	var formats []string
+	for _, p := range Propose("x", "CEF:0|V|P|1|100|Name|5|src=203.0.113.7\nCEF:0|V|P|1|100|Name|5|src=203.0.113.8\n") {
+		formats = append(formats, p.Format)
+	}
+	if len(formats) < 3 || formats[0] != "CEF" || formats[1] != "columns between bars" || formats[len(formats)-1] != "text" {
+		t.Errorf("%q", formats)
+	}
+}
+
 func TestName(t *testing.T) {
 	for file, want := range map[string]string{"My App_2024.log.gz": "my-app-2024", "-": "sample", "a.b": "a", "é": "sample", strings.Repeat("x", 99): strings.Repeat("x", 60)} {
 		if got := Name(file); got != want {
