@@ -146,6 +146,33 @@ func TestPlaceThatCannotBeReadChangesNothing(t *testing.T) {
 	}
 }
 
+// Patterns and conditions of several objects count together, and a place that
+// is ill does not touch the others.
+func TestPlacesCountTogether(t *testing.T) {
+	cloud := services.AWS(t)
+	if err := cloud.CreateBucket("rules"); err != nil {
+		t.Fatal(err)
+	}
+	for key, text := range map[string]string{
+		"a/patterns.csv":    header + "cloudtrail,eventName,Get.*,regex,\n",
+		"a/conditions.yaml": "- {log_type: cloudtrail, expression: \"eventName == 'Put'\"}\n",
+	} {
+		if _, err := cloud.Put("rules", key, []byte(text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, p, _ := open(t, Config{S3: []string{"s3://rules/a/patterns.csv", "s3://rules/none.csv", "s3://rules/a/conditions.yaml"}, AWS: AWS{S3Endpoint: cloud.URL}})
+	if judge(s, `{"eventName":"GetX"}`) != "exclude" || judge(s, `{"eventName":"Put"}`) != "exclude" || s.Load().Len() != 2 {
+		t.Errorf("%d rules", s.Load().Len())
+	}
+	if h := p.Health(); len(h) != 1 || !strings.Contains(h[0].Component, "s3://rules/none.csv") {
+		t.Errorf("health: %v", h)
+	}
+	if n := cloud.Requests("GetObject"); n < 3 {
+		t.Errorf("Open returned after %d requests", n)
+	}
+}
+
 // parameterStore is SSM as far as GetParametersByPath goes.
 type parameterStore struct {
 	mu         sync.Mutex
