@@ -47,8 +47,8 @@ func TestSSHD(t *testing.T) {
 
 func TestSudo(t *testing.T) {
 	for message, want := range map[string]string{
-		"alice : TTY=pts/0 ; PWD=/srv/alice ; USER=root ; COMMAND=/bin/ls -l":                           "/bin/ls -l|success|alice||",
-		"alice : user NOT in sudoers ; TTY=pts/1 ; PWD=/srv/alice ; USER=root ; COMMAND=/bin/ls":        "/bin/ls|failure|alice||",
+		"alice : TTY=pts/0 ; PWD=/srv/alice ; USER=root ; COMMAND=/bin/ls -l":                            "/bin/ls -l|success|alice||",
+		"alice : user NOT in sudoers ; TTY=pts/1 ; PWD=/srv/alice ; USER=root ; COMMAND=/bin/ls":         "/bin/ls|failure|alice||",
 		"alice : 3 incorrect password attempts ; TTY=pts/1 ; PWD=/ ; USER=root ; COMMAND=/bin/ls":        "/bin/ls|failure|alice||",
 		"pam_unix(sudo:session): session opened for user root by alice(uid=1000)":                        "session opened|success|alice||",
 		"pam_unix(sudo:session): session closed for user root":                                           "session closed|success|root||",
