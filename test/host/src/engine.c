@@ -257,10 +257,6 @@ static void leave_all(struct pipeline *p)
     for (i = p->filters; i != NULL; i = i->next) {
         filter_exit(i);
     }
-    pthread_mutex_lock(&p->lock);
-    p->workers_stop = 1;
-    pthread_cond_broadcast(&p->workers_wake);
-    pthread_mutex_unlock(&p->lock);
     for (i = p->outputs; i != NULL; i = i->next) {
         output_join(i);
         if (i->library != NULL) {

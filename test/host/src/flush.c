@@ -92,7 +92,7 @@ static void *work(void *worker)
     name_thread(w->output);
     for (;;) {
         pthread_mutex_lock(&p->lock);
-        while (w->queue == NULL && !p->workers_stop) {
+        while (w->queue == NULL && !w->output->workers_stop) {
             pthread_cond_wait(&p->workers_wake, &p->lock);
         }
         t = w->queue;
@@ -161,10 +161,15 @@ void output_dispatch(struct task *t)
     pthread_mutex_unlock(&o->pipeline->lock);
 }
 
+/* Each output's workers are told to stop, and joined, when its turn comes. */
 void output_join(struct instance *o)
 {
     int n;
 
+    pthread_mutex_lock(&o->pipeline->lock);
+    o->workers_stop = 1;
+    pthread_cond_broadcast(&o->pipeline->workers_wake);
+    pthread_mutex_unlock(&o->pipeline->lock);
     for (n = 0; n < o->worker_count; n++) {
         pthread_join(o->workers[n].thread, NULL);
     }

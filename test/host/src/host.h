@@ -130,7 +130,7 @@ struct instance {
     /* output */
     char *upstreams;         /* what forgotten workers look into */
     struct worker *workers;
-    int worker_count, next_worker, retry_limit; /* -1: no limit */
+    int worker_count, workers_stop, next_worker, retry_limit; /* -1: no limit */
     FILE *file;
 
     /* figures */
@@ -151,7 +151,7 @@ struct pipeline {
     pthread_mutex_t lock;    /* rings, messages, queues, results */
     pthread_cond_t wake;     /* the engine */
     pthread_cond_t inputs_wake, workers_wake;
-    int ring_signal, stop, by_reload, started, workers_stop;
+    int ring_signal, stop, by_reload, started;
     struct task *finished, *waiting; /* waiting for their retry */
     int tasks;               /* alive */
     double flush_every, grace, retry_base, retry_cap, longest_turn;
