@@ -67,7 +67,7 @@ import (
 )
 
 // errRefused is what the host's append failed with. It took nothing.
-var errRefused = errors.New("Fluent Bit did not take the records: its ring between input and engine stayed full for a second; " +
+var errRefused = errors.New("the host did not take the records: its ring between input and engine stayed full for a second; " +
 	"they are read again when the notification comes back. Is another input or filter holding up the engine?")
 
 // hostInput is one instance of the input, as the host knows it. Its methods

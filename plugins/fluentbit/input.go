@@ -25,7 +25,7 @@ const (
 	returnBytes = 4 << 20
 )
 
-var errClosed = errors.New("Fluent Bit is stopping this input; the notification is given back to the queue")
+var errClosed = errors.New("the host is stopping this input; the notification is given back to the queue")
 
 // stage is what an input instance needs of [s3sqs.Input].
 type stage interface {

@@ -91,8 +91,9 @@ func TestNothingIsLostToABadCluster(t *testing.T) {
 func TestStopsWithinGraceUnderLoad(t *testing.T) {
 	inEach(t, func(t *testing.T, h rig.Host) {
 		a := arrange(t)
-		proxy := a.proxied(faultproxy.Faults{Delay: 300 * time.Millisecond})
-		const n, size, grace = 30_000, 1_500, 10
+		// So slow that a good part cannot be done within grace.
+		proxy := a.proxied(faultproxy.Faults{Delay: 3 * time.Second})
+		const n, size, grace = 100_000, 2_500, 10
 		for first := 0; first < n; first += size {
 			a.put(corpus.VPCFlow.Object(first, size))
 		}

@@ -44,6 +44,9 @@ func checkPages(at io.ReaderAt, size int64, f *parquet.File) error {
 	for _, g := range f.Metadata().RowGroups {
 		for _, c := range g.Columns {
 			m := &c.MetaData
+			if m.Codec == format.Lz4Raw { // its decoder asks for twice the memory again and again when a page is damaged
+				return &Error{Unsupported, 0, "Parquet with pages packed as LZ4_RAW"}
+			}
 			off := m.DataPageOffset
 			if m.DictionaryPageOffset > 0 && m.DictionaryPageOffset < off {
 				off = m.DictionaryPageOffset

@@ -40,6 +40,10 @@ func (s *splitter) parquet(src *source, br *bufio.Reader, layers int) (err error
 		return err
 	}
 	if err := checkPages(at, size, f); err != nil {
+		var e *Error
+		if errors.As(err, &e) {
+			return e
+		}
 		return damaged(err)
 	}
 	root := newColumn(f.Root())

@@ -17,10 +17,10 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
-	"time"
 	"unicode/utf16"
 
 	"github.com/klauspost/compress/zstd"
+	"github.com/parquet-go/parquet-go"
 )
 
 // got is a record that outlives emit.
@@ -292,7 +292,8 @@ func TestParquetNested(t *testing.T) {
 // TestDamagedParquet: whatever the bytes say, there is an error of the object or
 // none, no panic, and no allocation out of proportion.
 func TestDamagedParquet(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
+	const seed = 20240615
+	t.Logf("seed %d", seed)
 	rnd := rand.New(rand.NewPCG(seed, 0))
 	for _, file := range []string{"vpcflow", "ocsf"} {
 		whole, err := os.ReadFile(filepath.Join("testdata", file+".parquet"))
@@ -319,6 +320,22 @@ func TestDamagedParquet(t *testing.T) {
 				t.Errorf("seed %d, file %d: %d MB for %d bytes", seed, i, n>>20, len(b))
 			}
 		}
+	}
+}
+
+func TestParquetPackedWithLZ4IsRefused(t *testing.T) {
+	var b bytes.Buffer
+	w := parquet.NewGenericWriter[struct{ A string }](&b, parquet.Compression(&parquet.Lz4Raw))
+	if _, err := w.Write([]struct{ A string }{{"x"}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err := collect(bytes.NewReader(b.Bytes()), Framing{}, Limits{})
+	var e *Error
+	if !errors.As(err, &e) || e.Reason != Unsupported {
+		t.Errorf("%v, want Unsupported", err)
 	}
 }
 
