@@ -91,9 +91,10 @@ func TestNothingIsLostToABadCluster(t *testing.T) {
 func TestStopsWithinGraceUnderLoad(t *testing.T) {
 	inEach(t, func(t *testing.T, h rig.Host) {
 		a := arrange(t)
-		// So slow that a good part cannot be done within grace.
+		// So slow that a good part cannot be done within grace, and more than memory_limit lets in at once.
 		proxy := a.proxied(faultproxy.Faults{Delay: 3 * time.Second})
-		const n, size, grace = 100_000, 2_500, 10
+		a.setup.Input = rig.Settings{"memory_limit": "16MB"}
+		const n, size, grace = 50_000, 1_000, 10
 		for first := 0; first < n; first += size {
 			a.put(corpus.VPCFlow.Object(first, size))
 		}
