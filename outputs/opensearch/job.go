@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -232,14 +233,26 @@ func (j *job) newBulk() *bulk {
 // deliver sees to it that every item of b has a verdict or is left open, and
 // gives b back.
 func (j *job) deliver(b *bulk) {
+	defer func() {
+		if p := recover(); p != nil { // a bug of ours: nothing is lost by trying again, and the host lives on
+			j.w.log.Error("a bug was met while documents were sent; they are sent again, please report it", "error", p, "stack", string(debug.Stack()))
+			for _, it := range b.items {
+				j.leaveOpen(it.ordinal, true, "a bug was met")
+			}
+			for _, r := range b.refused {
+				j.leaveOpen(r.item.ordinal, false, "a bug was met")
+			}
+		} else {
+			b.release()
+		}
+		<-j.w.slots
+	}()
 	if len(b.items) > 0 {
 		j.send(b, b.all())
 	}
 	if len(b.refused) > 0 {
 		j.bury(b)
 	}
-	b.release()
-	<-j.w.slots
 }
 
 // watch makes tick touch o.

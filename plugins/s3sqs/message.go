@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"time"
 
 	"github.com/fluent-siem/fluent-siem/internal/lease"
@@ -31,7 +32,7 @@ func (q *queue) handle(h *hold, body []byte) {
 	}
 	h.lease = in.p.Leases.Open(credit)
 	for _, o := range n.objects {
-		if err = q.object(h, o); err != nil {
+		if err = survive(func() error { return q.object(h, o) }); err != nil {
 			break
 		}
 	}
@@ -49,6 +50,17 @@ func (q *queue) handle(h *hold, body []byte) {
 		return
 	}
 	q.fail(h, err)
+}
+
+// survive turns a panic, which is a bug of ours that some object has found, into
+// an error: the message is given back, and the host lives on.
+func survive(do func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("a bug was met, please report it: %v at %s", p, debug.Stack())
+		}
+	}()
+	return do()
 }
 
 // await waits until a message may be deleted.
