@@ -118,17 +118,6 @@ func (o *Object) JudgeRange(first, last uint64, size int64, v Outcome) int {
 	return n
 }
 
-// Judged reports whether a record has a verdict already.
-func (o *Object) Judged(record uint64) bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.closed {
-		return true
-	}
-	i, bit := o.place(record)
-	return i < uint64(len(o.judged)) && o.judged[i]&bit != 0
-}
-
 // Touch says that an output still works on records of the object.
 func (o *Object) Touch() { o.lease.touch() }
 

@@ -162,12 +162,6 @@ func (j *job) run(chunk []byte) error {
 				j.watch(obj)
 			}
 		}
-		if obj != nil && obj.Judged(ev.Origin.Record) {
-			if !pass() {
-				break
-			}
-			continue
-		}
 		if !gaveUp && b == nil {
 			b = j.newBulk()
 			gaveUp = b == nil
