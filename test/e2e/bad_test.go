@@ -72,7 +72,7 @@ func TestBadInput(t *testing.T) {
 		if hits := allow(); hits < 1 {
 			t.Errorf("the denied object was asked for %d times", hits)
 		}
-		a.drained(p, time.Minute)
+		a.drained(p, 4*time.Minute) // the second pause of a denied object is up to two minutes
 		a.stop(p, 15*time.Second)
 
 		counts := a.stored()
