@@ -43,6 +43,7 @@ func TestShippedTypesClaimTheirKeys(t *testing.T) {
 		"SecurityLake/custom/events.gz.parquet":                                                                                                                                   "securitylake",
 		"ocsf-json/app/2024/02/01/0.json.gz":                                                                                                                                      "ocsf-json",
 		"AWSLogs/123456789012/CloudTrail/us-east-1/":                                                                                                                              "",
+		"AWSLogs/123456789012/elasticloadbalancing/us-east-1/2024/01/15/conn_log.123456789012_elasticloadbalancing_us-east-1_app.my-alb.5_20240115T0351Z_10.0.51.7_4a.log.gz":     "",
 		"something/else.log": "",
 	} {
 		got, why := r.Match("bucket", key)
