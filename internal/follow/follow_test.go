@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -113,29 +114,29 @@ func TestDirChecksOncePerBurstAndPolls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		events := make(chan fsnotify.Event)
-		checks, watches := 0, 0
+		var checks, watches atomic.Int32
 		var wg sync.WaitGroup
 		wg.Go(func() {
-			loop(ctx, events, func() bool { watches++; return false }, func() { checks++ })
+			loop(ctx, events, func() bool { watches.Add(1); return false }, func() { checks.Add(1) })
 		})
 		for range 10 {
 			events <- fsnotify.Event{}
 			time.Sleep(Debounce / 2)
 		}
 		synctest.Wait()
-		if checks != 0 {
-			t.Errorf("%d checks while the folder still changes", checks)
+		if checks.Load() != 0 {
+			t.Errorf("%d checks while the folder still changes", checks.Load())
 		}
 		time.Sleep(Debounce)
 		synctest.Wait()
-		if checks != 1 {
-			t.Errorf("%d checks after a burst, want 1", checks)
+		if checks.Load() != 1 {
+			t.Errorf("%d checks after a burst, want 1", checks.Load())
 		}
 		time.Sleep(10 * Poll)
 		stop()
 		wg.Wait()
-		if checks != 11 || watches != 11 {
-			t.Errorf("%d checks and %d attempts to watch after ten polls, want 11", checks, watches)
+		if checks.Load() != 11 || watches.Load() != 11 {
+			t.Errorf("%d checks and %d attempts to watch after ten polls, want 11", checks.Load(), watches.Load())
 		}
 	})
 }
