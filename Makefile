@@ -23,7 +23,7 @@ demo: build
 test: build
 	@running=$$(test/services/services env); test/services/services start >/dev/null || true; \
 	rm -f build/not-run; NOT_RUN=$(CURDIR)/build/not-run $(GO) test -count=1 -timeout 20m $(TESTFLAGS) ./...; status=$$?; \
-	[ -n "$$running" ] || test/services/services stop --if-idle; \
+	[ -n "$$running" ] || test/services/services stop; \
 	if [ -s build/not-run ]; then echo "Not run on this machine:"; sort -u build/not-run | sed 's/^/  /'; else echo "Every test ran."; fi; \
 	exit $$status
 
@@ -47,5 +47,5 @@ lint:
 	@if command -v shellcheck >/dev/null; then shellcheck -S warning $(SCRIPTS); else echo "shellcheck is not installed: shell scripts were only parsed"; fi
 
 clean:
-	test/services/services stop --if-idle
+	test/services/services stop
 	rm -rf build

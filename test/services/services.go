@@ -145,7 +145,7 @@ func run(name string) (map[string]string, error) {
 }
 
 // use marks a service as in use until this process ends, so that `services
-// stop --if-idle` of another run leaves it alone. The file stays open on purpose.
+// stop` of another run leaves it alone. The file stays open on purpose.
 func use(name string) error {
 	cache := os.Getenv("FLUENT_SIEM_CACHE")
 	if cache == "" {

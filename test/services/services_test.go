@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -61,6 +62,20 @@ func TestSecureOpenSearchWantsALogin(t *testing.T) {
 
 func TestMotoAnswers(t *testing.T) {
 	get(t, http.DefaultClient, Moto(t)+"/moto-api/", "", "")
+}
+
+// TestStopLeavesWhatIsInUse: whoever stops the services does not break a test that runs.
+func TestStopLeavesWhatIsInUse(t *testing.T) {
+	url := Moto(t)
+	root, err := Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	said, err := exec.Command(filepath.Join(root, "test/services/services"), "stop", "moto").CombinedOutput()
+	if err != nil || !strings.Contains(string(said), "is using moto") {
+		t.Errorf("stop: %v, %s", err, said)
+	}
+	get(t, http.DefaultClient, url+"/moto-api/", "", "")
 }
 
 // TestNotRunIsRecorded: what cannot run is never skipped silently.
