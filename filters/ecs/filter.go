@@ -125,28 +125,26 @@ func newEngine(cfg Config, p *process.Process, log *slog.Logger) (*Engine, error
 		e.close = append(e.close, rules.Close)
 	}
 	if cfg.IndicatorsFile != "" {
-		file := follow.Open(cfg.IndicatorsFile, log, func(r io.Reader) (*enrich.Indicators, error) {
-			table, left, err := enrich.LoadIndicators(r)
-			for _, err := range left {
-				log.Warn("an indicator is not used; the others are", "file", cfg.IndicatorsFile, "error", err)
-			}
-			return table, err
-		})
-		e.Indicators = file.Load
-		e.close = append(e.close, file.Close)
+		e.Indicators = followed(e, cfg.IndicatorsFile, log, "an indicator is not used; the others are", enrich.LoadIndicators)
 	}
 	if cfg.ProxiesFile != "" {
-		file := follow.Open(cfg.ProxiesFile, log, func(r io.Reader) (*enrich.Proxies, error) {
-			table, left, err := enrich.LoadProxies(r)
-			for _, err := range left {
-				log.Warn("the other proxies are used", "file", cfg.ProxiesFile, "error", err)
-			}
-			return table, err
-		})
-		e.Proxies = file.Load
-		e.close = append(e.close, file.Close)
+		e.Proxies = followed(e, cfg.ProxiesFile, log, "a proxy is not used; the others are", enrich.LoadProxies)
 	}
 	return e, nil
+}
+
+// followed opens a table that is read anew when its file is replaced. load
+// returns the rows that it left out too; left says so in the log.
+func followed[T any](e *Engine, path string, log *slog.Logger, left string, load func(io.Reader) (T, []error, error)) func() T {
+	file := follow.Open(path, log, func(r io.Reader) (T, error) {
+		table, problems, err := load(r)
+		for _, problem := range problems {
+			log.Warn(left, "file", path, "error", problem)
+		}
+		return table, err
+	})
+	e.close = append(e.close, file.Close)
+	return file.Load
 }
 
 // Close stops watching files. A Process that runs may finish.

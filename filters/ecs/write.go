@@ -71,17 +71,28 @@ func (c *Converter) writePrefixed() {
 		c.writeColumns()
 	}
 	if n != nil {
-		for i, child := range n.children {
-			if merged&(1<<min(i, 63)) == 0 {
-				c.writeNode(child)
-			}
+		c.writeRest(n, merged)
+	}
+	c.endMember(before, m)
+}
+
+// writeRest writes the children of n that were not merged into the record.
+func (c *Converter) writeRest(n *node, merged uint64) {
+	for i, child := range n.children {
+		if merged&(1<<min(i, 63)) == 0 {
+			c.writeNode(child)
 		}
 	}
-	if w.Len() == 0 {
-		w.Restore(before)
+}
+
+// endMember closes the object opened at m, or forgets it with its key, written
+// since before, if it is empty.
+func (c *Converter) endMember(before, m event.Mark) {
+	if c.w.Len() == 0 {
+		c.w.Restore(before)
 		return
 	}
-	w.EndObject(m)
+	c.w.EndObject(m)
 }
 
 func (c *Converter) writeColumns() {
@@ -113,14 +124,8 @@ func (c *Converter) writeNode(n *node) {
 	before := w.Save()
 	w.Key(n.key)
 	m := w.Object()
-	for _, child := range n.children {
-		c.writeNode(child)
-	}
-	if w.Len() == 0 {
-		w.Restore(before)
-		return
-	}
-	w.EndObject(m)
+	c.writeRest(n, 0)
+	c.endMember(before, m)
 }
 
 // writeSlot writes the key and the value of a slot, or nothing if it is empty.
@@ -258,17 +263,8 @@ func (c *Converter) writeMerged(item *fastjson.Value, n *node, depth int) {
 	}
 	w.Key(n.key)
 	m := w.Object()
-	merged := c.writeObject(item, n, depth+1)
-	for i, child := range n.children {
-		if merged&(1<<min(i, 63)) == 0 {
-			c.writeNode(child)
-		}
-	}
-	if w.Len() == 0 {
-		w.Restore(before)
-		return
-	}
-	w.EndObject(m)
+	c.writeRest(n, c.writeObject(item, n, depth+1))
+	c.endMember(before, m)
 }
 
 // writeMember writes a value of an object; false if it is empty.

@@ -104,7 +104,7 @@ func appendScalar(dst, b []byte) (out, rest []byte, err error) {
 		v, rest, err := msgp.ReadBytesZC(b)
 		return appendBinary(dst, v), rest, err
 	}
-	rest, err = skip(b)
+	rest, err = Skip(b)
 	if err != nil {
 		return dst, b, err
 	}

@@ -17,7 +17,7 @@ func FuzzSkip(f *testing.F) {
 		f.Add([]byte{0x92, byte(c), 0x81, 0xa1, 'a', 0xc0, 0xc0})
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		got, gotErr := skip(b)
+		got, gotErr := Skip(b)
 		want, wantErr := msgp.Skip(b)
 		if errors.Is(wantErr, msgp.ErrRecursion) {
 			return

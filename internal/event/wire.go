@@ -191,7 +191,7 @@ func Next(buf []byte) (ev Event, rest []byte, err error) {
 	if ev, err = Peek(buf); err != nil {
 		return ev, buf, err
 	}
-	if rest, err = skip(ev.Record); err != nil {
+	if rest, err = Skip(ev.Record); err != nil {
 		return ev, buf, fmt.Errorf("record: %w", err)
 	}
 	ev.Record = ev.Record[:len(ev.Record)-len(rest)]
@@ -227,9 +227,6 @@ func Peek(buf []byte) (ev Event, err error) {
 	ev.Record = b
 	return ev, nil
 }
-
-// Skip returns what follows the first msgpack value of b.
-func Skip(b []byte) (rest []byte, err error) { return skip(b) }
 
 func (ev *Event) readTime(b []byte) ([]byte, error) {
 	if len(b) == 0 {
@@ -285,7 +282,7 @@ func (ev *Event) readMetadata(b []byte) ([]byte, error) {
 		if string(key) == siemKey && len(b) > 0 && (b[0]&0xf0 == 0x80 || b[0] == 0xde || b[0] == 0xdf) {
 			b, err = ev.readSiem(b)
 		} else {
-			b, err = skip(b)
+			b, err = Skip(b)
 		}
 		if err != nil {
 			return b, err
@@ -332,7 +329,7 @@ func (ev *Event) readSiem(b []byte) ([]byte, error) {
 				ev.Target.Op = OpUnreadable
 			}
 		default:
-			b, err = skip(b)
+			b, err = Skip(b)
 		}
 		if err != nil {
 			return b, err
@@ -346,7 +343,7 @@ func readKey(b []byte) (key, rest []byte, err error) {
 	if key, rest, ok := readString(b); ok {
 		return key, rest, nil
 	}
-	rest, err = skip(b)
+	rest, err = Skip(b)
 	return nil, rest, err
 }
 
@@ -365,7 +362,7 @@ func otherKeys(metadata []byte) (n int, body []byte) {
 		if err != nil {
 			return n, body
 		}
-		if b, err = skip(rest); err != nil {
+		if b, err = Skip(rest); err != nil {
 			return n, body
 		}
 		if string(key) != siemKey {
@@ -391,7 +388,7 @@ func (ev *Event) Message() (text []byte, ok bool) {
 		if s := string(key); s == "message" || s == "log" {
 			return readText(b)
 		}
-		if b, err = skip(b); err != nil {
+		if b, err = Skip(b); err != nil {
 			return nil, false
 		}
 	}

@@ -51,45 +51,35 @@ func (w *Writer) Restore(m Mark) { w.Buf, w.n = w.Buf[:m.at], m.n }
 func (w *Writer) Len() int { return int(w.n) }
 
 // Object opens an object.
-func (w *Writer) Object() Mark {
-	m := w.Save()
-	if w.pack {
-		w.Buf = append(w.Buf, 0xdf, 0, 0, 0, 0)
-	} else {
-		w.Buf = append(w.Buf, '{')
-	}
-	w.n = 0
-	return m
-}
+func (w *Writer) Object() Mark { return w.open(0xdf, '{') }
 
 // EndObject closes the object that was opened at m.
-func (w *Writer) EndObject(m Mark) {
-	if w.pack {
-		binary.BigEndian.PutUint32(w.Buf[m.at+1:], w.n)
-	} else {
-		w.Buf = append(w.Buf, '}')
-	}
-	w.n = m.n
-}
+func (w *Writer) EndObject(m Mark) { w.end(m, '}') }
 
 // Array opens an array.
-func (w *Writer) Array() Mark {
+func (w *Writer) Array() Mark { return w.open(0xdd, '[') }
+
+// EndArray closes the array that was opened at m.
+func (w *Writer) EndArray(m Mark) { w.end(m, ']') }
+
+// open opens a container, in msgpack with 32 bits for its length, which end
+// fills in.
+func (w *Writer) open(pack, text byte) Mark {
 	m := w.Save()
 	if w.pack {
-		w.Buf = append(w.Buf, 0xdd, 0, 0, 0, 0)
+		w.Buf = append(w.Buf, pack, 0, 0, 0, 0)
 	} else {
-		w.Buf = append(w.Buf, '[')
+		w.Buf = append(w.Buf, text)
 	}
 	w.n = 0
 	return m
 }
 
-// EndArray closes the array that was opened at m.
-func (w *Writer) EndArray(m Mark) {
+func (w *Writer) end(m Mark, text byte) {
 	if w.pack {
 		binary.BigEndian.PutUint32(w.Buf[m.at+1:], w.n)
 	} else {
-		w.Buf = append(w.Buf, ']')
+		w.Buf = append(w.Buf, text)
 	}
 	w.n = m.n
 }
