@@ -84,6 +84,12 @@ type Config struct {
 	// end and need a temporary file.
 	SpoolLimit settings.Bytes `conf:"spool_limit"`
 
+	// SplitRecords is how many records of an object one reader takes: when there
+	// are more, the rest is announced in parts of as many to the queue that the
+	// object came from, for other workers and hosts. That needs sqs:SendMessage, and
+	// each part decompresses the object from its beginning. 0: an object is never split.
+	SplitRecords int `conf:"split_records"`
+
 	// MaxFetches is the ceiling of objects that are read at the same time. How
 	// many there are adapts to what S3 gives and the pipeline takes.
 	MaxFetches int `conf:"max_fetches"`
@@ -162,6 +168,9 @@ func (c Config) Validate() error {
 		if value <= 0 {
 			bad.Add(key, "must be more than zero; leave it out for the default")
 		}
+	}
+	if c.SplitRecords < 0 || c.SplitRecords > 0 && c.SplitRecords < 1000 {
+		bad.Add("split_records", "%d records are too few for a part; write at least 1000, or 0 for no parts", c.SplitRecords)
 	}
 	if c.DrainTimeout < 0 {
 		bad.Add("drain_timeout", "cannot be negative; 0 gives everything back at once")

@@ -16,7 +16,7 @@ type metrics struct {
 	objects, records, bad, skipped     *prometheus.CounterVec
 	objectBytes, textBytes, verdicts   *prometheus.CounterVec
 	lag                                *prometheus.HistogramVec
-	resumed, refused                   prometheus.Counter
+	resumed, refused, parts            prometheus.Counter
 	fetchLimit, creditUsed, creditSize prometheus.Gauge
 }
 
@@ -28,7 +28,7 @@ func newMetrics(p *process.Process, instance string, credit *lease.Credit) *metr
 		received:    counter("messages_received_total", "Messages taken from a queue.", "queue"),
 		messages:    counter("messages_total", "Messages that are done, by result: deleted, given_back, overdue, unknown, lost, handed_over, stopped.", "queue", "result"),
 		queueErrors: counter("queue_errors_total", "Calls to a queue that failed.", "queue", "call"),
-		objects: counter("objects_total", "Objects, by outcome: read, no_records, empty, folder, ignored, unclaimed, gone; read in part: truncated, corrupt, bomb, binary, unsupported; "+
+		objects: counter("objects_total", "Objects, by outcome: read, parted, no_records, empty, folder, ignored, unclaimed, gone; read in part: truncated, corrupt, bomb, binary, unsupported; "+
 			"to come again: denied, archived, misplaced, changed, transient.", "log_type", "outcome"),
 		records:     counter("records_total", "Records handed to the host, bad ones included.", "log_type"),
 		bad:         counter("bad_records_total", "Records that are none, by reason: too_long, not_json, truncated.", "log_type", "reason"),
@@ -39,6 +39,7 @@ func newMetrics(p *process.Process, instance string, credit *lease.Credit) *metr
 		lag: process.Register(p, prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: "siem", Subsystem: "input", Name: "lag_seconds",
 			Help: "From the announcement of an object until each of its records had a verdict.", Buckets: []float64{.5, 1, 2, 5, 10, 30, 60, 300, 1800, 7200, 43200}}, []string{"log_type"})),
 		resumed: counter("fetches_resumed_total", "Connections to S3 that broke and were resumed.").WithLabelValues(),
+		parts:   counter("parts_announced_total", "Parts of large objects that were announced to a queue.").WithLabelValues(),
 		refused: counter("appends_refused_total", "Buffers that the host did not take at once.").WithLabelValues(),
 	}
 	gauge := func(name, help string) prometheus.Gauge {

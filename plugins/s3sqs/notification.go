@@ -36,29 +36,33 @@ type envelope struct {
 		Sns         *struct {
 			Message string `json:"Message"`
 		} `json:"Sns"` // an SNS message, as Lambda hands it on
-	} `json:"Records"`
+	} `json:"Records,omitempty"`
 
 	// SNS
-	Type    string  `json:"Type"`
-	Message *string `json:"Message"`
+	Type    string  `json:"Type,omitempty"`
+	Message *string `json:"Message,omitempty"`
 
 	// s3:TestEvent
-	Event string `json:"Event"`
+	Event string `json:"Event,omitempty"`
 
 	// EventBridge
-	DetailType string  `json:"detail-type"`
-	Source     string  `json:"source"`
-	Account    string  `json:"account"`
-	Region     string  `json:"region"`
-	Time       string  `json:"time"`
-	Detail     *entity `json:"detail"`
+	DetailType string  `json:"detail-type,omitempty"`
+	Source     string  `json:"source,omitempty"`
+	Account    string  `json:"account,omitempty"`
+	Region     string  `json:"region,omitempty"`
+	Time       string  `json:"time,omitempty"`
+	Detail     *entity `json:"detail,omitempty"`
 
-	// split message of the original
-	Siem *struct {
-		Start uint64 `json:"start_number"`
-		End   uint64 `json:"end_number"`
-	} `json:"siem"`
-	S3 *entity `json:"s3"`
+	// split message, of SIEM on Amazon OpenSearch Service and of ours
+	Siem *positions `json:"siem,omitempty"`
+	S3   *entity    `json:"s3,omitempty"`
+}
+
+// positions are the part of an object that a split message is about, from 1 and
+// inclusive; no end means the object's.
+type positions struct {
+	Start uint64 `json:"start_number"`
+	End   uint64 `json:"end_number,omitempty"`
 }
 
 // entity names an object, in the spelling of S3 or of EventBridge.
@@ -68,10 +72,10 @@ type entity struct {
 	} `json:"bucket"`
 	Object struct {
 		Key       string `json:"key"`
-		Size      *int64 `json:"size"`
-		Version   string `json:"versionId"`
-		VersionEB string `json:"version-id"`
-		ETag      string `json:"eTag"` // also matches EventBridge's etag: names are compared without case
+		Size      *int64 `json:"size,omitempty"`
+		Version   string `json:"versionId,omitempty"`
+		VersionEB string `json:"version-id,omitempty"`
+		ETag      string `json:"eTag,omitempty"` // also matches EventBridge's etag: names are compared without case
 	} `json:"object"`
 }
 
@@ -103,6 +107,7 @@ func parseEnvelope(body []byte, depth int) (n notification, err error) {
 	case e.Siem != nil && e.S3.complete():
 		o := e.S3.announced(false)
 		o.first, o.last = e.Siem.Start, e.Siem.End
+		o.region, o.account, o.time = e.Region, e.Account, parseTime(e.Time)
 		return notification{"split", []announced{o}}, nil
 	case e.Source == "aws.s3" && e.DetailType != "" && !created(strings.TrimPrefix(e.DetailType, "Object ")):
 		return notification{shape: "eventbridge"}, nil // deleted, tagged, …

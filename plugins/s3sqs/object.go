@@ -101,8 +101,15 @@ func (q *queue) read(h *hold, a announced, src lease.Source, f split.Framing, lo
 		return q.pass(h, src, log, "empty", "it has no bytes", "nothing")
 	}
 	f.First, f.Last = a.first, a.last
-	rd := &reader{q: q, h: h, src: src, buffer: q.run.buffers.get(in.tag + "." + src.LogType), at: time.Now()}
+	rd := &reader{q: q, h: h, src: src, a: a, content: content, buffer: q.run.buffers.get(in.tag + "." + src.LogType), at: time.Now()}
+	if n := in.cfg.SplitRecords; n > 0 && a.last == 0 {
+		rd.partAfter = max(a.first, 1) - 1 + uint64(n)
+	}
+	outcome := "read"
 	res, err := split.Records(content, f, q.run.limits, rd.record)
+	if errors.Is(err, errParted) {
+		outcome, err = "parted", nil
+	}
 	if flushErr := rd.close(); err == nil {
 		err = flushErr
 	}
@@ -122,7 +129,6 @@ func (q *queue) read(h *hold, a announced, src lease.Source, f split.Framing, lo
 		return q.missing(h, src, log, err)
 	default:
 		rd.seal(nil)
-		outcome := "read"
 		if res.Read == 0 {
 			outcome = "no_records"
 		}
@@ -175,9 +181,14 @@ type reader struct {
 	src    lease.Source
 	buffer *buffer
 	at     time.Time
-	head   *split.Head   // of o
-	o      *lease.Object // another for each header
-	c      *chunk
+
+	a         announced
+	content   *body
+	partAfter uint64 // the position after which the object is a large one; 0: it is not to be parted
+
+	head *split.Head   // of o
+	o    *lease.Object // another for each header
+	c    *chunk
 
 	bad       *split.Error // the first
 	badNumber uint64
@@ -185,6 +196,11 @@ type reader struct {
 
 // record is called for each record, in order.
 func (rd *reader) record(r split.Record) error {
+	if rd.partAfter > 0 && r.Number > rd.partAfter {
+		if err := rd.part(); err != nil {
+			return err
+		}
+	}
 	if r.Head != rd.head {
 		if err := rd.begin(r.Head); err != nil {
 			return err
