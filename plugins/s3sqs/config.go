@@ -36,7 +36,8 @@ type Config struct {
 	// the host name (false); auto means true with an endpoint of one's own.
 	PathStyle string `conf:"path_style"`
 
-	// StateDir is where the process has its socket and its temporary files.
+	// StateDir is where the process has its socket and its temporary files, and
+	// where orders to take less come from (fluent-siem throttle).
 	StateDir string `conf:"state_dir"`
 
 	// MemoryLimit bounds the bytes of records that have no verdict yet. A record

@@ -44,7 +44,7 @@ func (g *gate) wait(ctx context.Context) (int, error) {
 		wake := g.wake
 		free := g.limit - g.active
 		switch {
-		case g.paused || g.bytes >= gateWindow || g.closing >= gateClosing:
+		case g.paused || g.in.pace.stopped() || g.bytes >= gateWindow || g.closing >= gateClosing:
 		case free <= 0:
 			g.wanted = true
 		case g.in.credit.Used() < g.in.credit.Limit()/4*3:

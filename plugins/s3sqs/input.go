@@ -28,6 +28,7 @@ type Input struct {
 	log     *slog.Logger
 	tag     string
 	credit  *lease.Credit
+	pace    *pace
 	ignore  []*regexp.Regexp
 	limits  split.Limits
 	timing  timing
@@ -77,6 +78,7 @@ func New(cfg Config, p *process.Process, opts ...Option) (*Input, error) {
 	in := &Input{
 		cfg: cfg, p: p, log: slog.Default(), tag: "siem",
 		credit: lease.NewCredit(int64(cfg.MemoryLimit)),
+		pace:   newPace(),
 		limits: split.Limits{Record: int64(cfg.RecordLimit), Object: int64(cfg.ObjectLimit), Ratio: cfg.RatioLimit, Spool: int64(cfg.SpoolLimit)},
 		timing: timing{
 			poll:    20,

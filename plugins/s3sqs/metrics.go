@@ -18,6 +18,7 @@ type metrics struct {
 	lag                                *prometheus.HistogramVec
 	resumed, refused, parts            prometheus.Counter
 	fetchLimit, creditUsed, creditSize prometheus.Gauge
+	throttle                           prometheus.Gauge
 }
 
 func newMetrics(p *process.Process, instance string, credit *lease.Credit) *metrics {
@@ -47,6 +48,8 @@ func newMetrics(p *process.Process, instance string, credit *lease.Credit) *metr
 	}
 	m.fetchLimit = gauge("fetch_limit", "How many objects are read at once, at most, now.")
 	m.creditUsed = gauge("credit_used_bytes", "Credit that records without a verdict hold.")
+	m.throttle = gauge("throttle_share", "The part of its usual rate that the input may take: 1 all it can, 0 stopped.")
+	m.throttle.Set(1)
 	m.creditSize = gauge("credit_bytes", "memory_limit.")
 	m.creditSize.Set(float64(credit.Limit()))
 	return m

@@ -256,6 +256,9 @@ func (rd *reader) flush() error {
 		return nil
 	}
 	in := rd.q.run.in
+	if err := in.pace.wait(rd.h.ctx, int64(len(c.events))); err != nil {
+		return err
+	}
 	if err := in.credit.Take(rd.h.ctx, c.size); err != nil {
 		return cause(rd.h.ctx, err)
 	}

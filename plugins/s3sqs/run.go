@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fluent-siem/fluent-siem/internal/throttle"
 	"github.com/fluent-siem/fluent-siem/plugins/s3sqs/split"
 )
 
@@ -66,6 +67,8 @@ func (in *Input) Run(ctx context.Context, sink Sink) error {
 	var keeping sync.WaitGroup // goroutines that end with holding
 	keeping.Go(func() { r.buffers.tick(holding) })
 	keeping.Go(func() { r.gate.adapt(holding) })
+	keeping.Go(func() { in.pace.tick(holding) })
+	keeping.Go(func() { throttle.Follow(holding, in.cfg.StateDir, in.log, in.obey) })
 	for _, url := range in.cfg.QueueURL {
 		q := newQueue(r, url)
 		r.queues = append(r.queues, q)
@@ -88,6 +91,20 @@ func (in *Input) Run(ctx context.Context, sink Sink) error {
 	in.gate = nil
 	in.mu.Unlock()
 	return nil
+}
+
+// obey puts an order of the throttle into force.
+func (in *Input) obey(o throttle.Order) {
+	in.pace.set(o)
+	problem, share := "", 1.
+	switch {
+	case o.Stop:
+		problem, share = o.String(), 0
+	case o.Share > 0:
+		problem, share = o.String(), o.Share
+	}
+	in.metrics.throttle.Set(share)
+	in.p.SetHealth("s3_sqs throttle", problem)
 }
 
 // loadTypes loads logtypes_dir unless an earlier stage did.
