@@ -52,7 +52,7 @@ func TestFramings(t *testing.T) {
 		{"zeros behind a line", Framing{}, Limits{}, "a\nb\x00\x00", []string{"1:a", "2:b"}, ""},
 		{"zeros at the end of JSON", Framing{Kind: JSON}, Limits{}, "{}" + zeros, []string{"1:{}"}, ""},
 
-		{"elements", elements, Limits{}, "<?xml version='1.0'?>\n<Events><Event a=\"1\"><EventID>1</EventID></Event><Event>\n2\n</Event>\n<Event x='>'/></Events>", []string{`1:<Event a="1"><EventID>1</EventID></Event>`, "2:<Event>\n2\n</Event>", "3:<Event x='>'/>"}, ""},
+		{"elements", elements, Limits{}, "<?xml version='1.0'?>\n<Events><Event a=\"1\"><EventID>1</EventID></Event><Event>\n2\n</Event>\n<Event x='>'/></Events>", []string{`1:<Event a="1"><EventID>1</EventID></Event>`, "2:<Event>\n2\n</Event>\n", "3:<Event x='>'/>"}, ""},
 		{"tags that are text", elements, Limits{}, "<Event><![CDATA[</Event>]]><!-- </Event> --></Event >", []string{"1:<Event><![CDATA[</Event>]]><!-- </Event> --></Event >"}, ""},
 		{"an element that breaks off", elements, Limits{}, "<Event><EventID>1\n<Event>2</Event>", []string{"1:<Event><EventID>1!not_xml", "2:<Event>2</Event>"}, ""},
 		{"text between elements", elements, Limits{}, "junk\n<Event/> more <Event/>", []string{"1:junk!not_xml", "2:<Event/>", "3:more!not_xml", "4:<Event/>"}, ""},
@@ -60,7 +60,8 @@ func TestFramings(t *testing.T) {
 		{"an element that does not end", elements, Limits{}, "<Event>1</Even", []string{"1:<Event>1</Even!truncated"}, ""},
 		{"a tag that does not end", elements, Limits{}, "<Event a=\"", []string{"1:<Event a=\"!truncated"}, ""},
 		{"positions of elements", Framing{Kind: XML, Element: "Event", First: 2, Last: 2}, Limits{}, "<Event>1</Event><Event>2</Event><Event>3</Event>", []string{"2:<Event>2</Event>"}, ""},
-		{"zeros behind elements", elements, Limits{}, "<Event/>\n" + zeros, []string{"1:<Event/>"}, ""},
+		{"zeros behind elements", elements, Limits{}, "<Event/>\n" + zeros, []string{"1:<Event/>\n"}, ""},
+		{"line breaks behind elements", elements, Limits{}, "<Event/>\r\n<Event></Event>\n\n<Event/>\r<Event/> \n", []string{"1:<Event/>\r\n", "2:<Event></Event>\n", "3:<Event/>", "4:<Event/>"}, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, _, err := collect(strings.NewReader(c.in), c.framing, c.lim)

@@ -5,10 +5,10 @@ import (
 	"fmt"
 )
 
-// xml makes a record of each element that has the framing's name. What is
-// between them, such as the element around all of them, is skipped; text there
-// is a bad record. The element may not contain another one of the same name: a
-// second start tag means that the first element broke off.
+// xml makes a record of each element that has the framing's name, with the line
+// break behind it. What is between them, such as the element around all of them,
+// is skipped; text there is a bad record. The element may not contain another one
+// of the same name: a second start tag means that the first element broke off.
 func (s *splitter) xml(w *window) error {
 	w.most = 2*int(s.lim.Record) + windowSize
 	for {
@@ -30,6 +30,7 @@ func (s *splitter) xml(w *window) error {
 			s.number++
 			var err error
 			if what == tagEmpty {
+				n = lineBreak(w, n)
 				err = s.good(w.have()[:n])
 			} else {
 				err = s.bad(w.have()[:n], s.brokenTag(w, n))
@@ -176,11 +177,26 @@ func (s *splitter) element(w *window, n int) error {
 			return s.longElement(w, n, what)
 		}
 		if what == tagEnd {
+			n = lineBreak(w, n)
 			err := s.good(w.have()[:n])
 			w.start += n
 			return err
 		}
 	}
+}
+
+// lineBreak takes the line break behind the first n bytes of the window to them,
+// if there is one: it belongs to the line on which the element ends.
+func lineBreak(w *window, n int) int {
+	for w.end-w.start < n+2 && w.fill() {
+	}
+	switch rest := w.have()[n:]; {
+	case bytes.HasPrefix(rest, []byte("\n")):
+		return n + 1
+	case bytes.HasPrefix(rest, []byte("\r\n")):
+		return n + 2
+	}
+	return n
 }
 
 // longElement makes a bad record of an element that is too long, whose first n
