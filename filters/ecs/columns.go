@@ -52,6 +52,12 @@ func (p *plan) layout(names []string) *layout {
 		l.skip = append(l.skip, name == "" || !own || beside.child(name) != nil || index[name] != len(l.keys)-1)
 	}
 	for _, name := range names {
+		for _, r := range p.renames {
+			if r.from == name {
+				name = r.to
+				break
+			}
+		}
 		add(name)
 	}
 	for _, m := range p.t.Columns.Merge {

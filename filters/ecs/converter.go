@@ -202,9 +202,16 @@ func (c *Converter) read(s *source) ([]byte, *fastjson.Value) {
 		if i := c.layout.cols[s.id]; i >= 0 {
 			return c.cols[i], nil
 		}
-		return nil, nil
+	} else if v := c.rec.Get(s.path...); v != nil {
+		return c.asText(v)
 	}
-	return c.asText(c.rec.Get(s.path...))
+	switch {
+	case s.std >= 0:
+		return c.text(s.std), nil
+	case c.env.container != nil:
+		return c.asText(c.env.container.Get(s.name))
+	}
+	return nil, nil
 }
 
 // asText returns the text of a scalar, or the value when it is none.
@@ -275,8 +282,13 @@ func (c *Converter) applyList(r *rule) {
 		}
 		items = insert(items, b)
 	}
-	for _, s := range r.from {
+	found := false
+	for i, s := range r.from {
+		if r.or[i] && found {
+			continue
+		}
 		b, v := c.read(s)
+		found = len(b) > 0 || v != nil
 		if v == nil {
 			add(b)
 			continue

@@ -42,10 +42,21 @@ func (c *Converter) addr(slot int) (netip.Addr, bool) {
 // forwarded for.
 func (c *Converter) realClient(r *clientRule) {
 	peer, ok := c.addr(r.ip)
-	if !ok || c.slots[r.forwarded].kind != list {
+	if !ok {
 		return
 	}
-	items := c.slots[r.forwarded].list
+	var items [][]byte
+	switch s := &c.slots[r.forwarded]; s.kind {
+	case list:
+		items = s.list
+	case jsonValue: // a list of the record
+		for _, item := range s.json.GetArray() {
+			items = append(items, item.GetStringBytes())
+		}
+	}
+	if len(items) == 0 {
+		return
+	}
 	start := len(c.scratch)
 	for i, item := range items {
 		if i > 0 {

@@ -23,9 +23,12 @@ type Object struct {
 	layout  *layout // of its columns
 	account string
 	region  string
-	at      time.Time    // in its key; zero when there is none
-	seed    uint64       // hash of bucket, key and version
-	indices []indexCache // one for each of the plan's
+	at      time.Time // in its key; zero when there is none
+	// keyTimes are, for those of the plan's times that stand in the key, what they
+	// are in this one; zero when it has none.
+	keyTimes []time.Time
+	seed     uint64       // hash of bucket, key and version
+	indices  []indexCache // one for each of the plan's
 }
 
 // indexCache remembers the index of one day: most records of an object share it.
@@ -43,6 +46,12 @@ func (c *Converter) Object(t *logtype.Type, src lease.Source) (*Object, error) {
 	o := &Object{src: src, plan: p, json: t.Format == logtype.JSON || src.Format == "json"}
 	o.account, o.region = placeOf(src)
 	o.at, _ = keyTime(src.Key)
+	o.keyTimes = make([]time.Time, len(p.times))
+	for i := range p.times {
+		if p.times[i].key {
+			o.keyTimes[i] = p.times[i].inKey(src.Key)
+		}
+	}
 	h := xxh3.New()
 	for _, s := range []string{src.Bucket, src.Key, src.Version} {
 		_, _ = h.WriteString(s)

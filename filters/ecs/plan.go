@@ -70,17 +70,24 @@ type standard struct {
 	threat                                       int
 }
 
-// source is one field of a record: a path into JSON, or a column.
+// source is one field of a record: a path into JSON, or a column. Where the
+// record has none, it is what stands around the record: a standard field such as
+// @log_group, or a field that FireLens says of the container.
 type source struct {
 	id   int
 	name string
 	path []string
+	std  int // slot of the standard field of that name, -1: there is none
 }
+
+// around are the standard fields that a mapping may read.
+var around = []string{"@log_group", "@log_stream", "@log_s3bucket", "@log_s3key", "@message"}
 
 // rule fills one slot from the first (or, for a list, from each) source.
 type rule struct {
 	slot int
 	from []*source
+	or   []bool // of a list: only if the source before has nothing
 	list bool
 	ip   bool
 }
@@ -145,8 +152,11 @@ func compile(t *logtype.Type) (*plan, error) {
 			continue
 		}
 		r := rule{slot: p.slot(field), list: listFields[field], ip: strings.Contains(field, ".ip")}
-		for _, name := range t.ECS[field] {
-			r.from = append(r.from, p.source(name))
+		for _, candidate := range t.ECS[field] {
+			for i, name := range strings.Split(candidate, logtype.Or) {
+				r.from = append(r.from, p.source(name))
+				r.or = append(r.or, i > 0)
+			}
 		}
 		p.rules = append(p.rules, r)
 	}
@@ -287,7 +297,10 @@ func (p *plan) source(name string) *source {
 			return s
 		}
 	}
-	s := &source{id: len(p.sources), name: name, path: splitPath(name)}
+	s := &source{id: len(p.sources), name: name, path: splitPath(name), std: -1}
+	if slices.Contains(around, name) {
+		s.std = p.slot(name)
+	}
 	p.sources = append(p.sources, s)
 	return s
 }

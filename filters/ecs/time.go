@@ -13,9 +13,10 @@ import (
 
 // timeRule reads an event's time from one place.
 type timeRule struct {
-	from  *source // nil: the envelope or the key
-	key   bool    // the key
-	keep  int     // slot that keeps the envelope's time as it is; -1: none
+	from  *source        // nil: the envelope or the key
+	key   bool           // the key
+	stamp *regexp.Regexp // of the time in the key; nil: as AWS services write it
+	keep  int            // slot that keeps the envelope's time as it is; -1: none
 	parse func(b []byte, zone *time.Location) (time.Time, bool)
 	zone  *time.Location
 	// year completes a text without one, from the time of loading; nil: it has one.
@@ -26,7 +27,9 @@ func newTimeRule(from *source, at logtype.Time) (timeRule, error) {
 	zone, err := logtype.ParseZone(at.Zone)
 	r := timeRule{from: from, zone: zone, keep: -1}
 	if at.Field == "@envelope" || at.Field == "@key" {
-		r.key = at.Field == "@key"
+		if r.key = at.Field == "@key"; at.Pattern != "" {
+			r.stamp = regexp.MustCompile(at.Pattern) // logtype compiled it before
+		}
 		return r, err
 	}
 	switch at.Layout {
@@ -91,7 +94,7 @@ func (c *Converter) findTime() {
 		var ok bool
 		switch {
 		case r.key:
-			t, ok = c.o.at, !c.o.at.IsZero()
+			t, ok = c.o.keyTimes[i], !c.o.keyTimes[i].IsZero()
 		case r.from == nil:
 			if t, ok = c.env.at(); ok && r.keep >= 0 {
 				c.keepTime(r.keep)
@@ -209,6 +212,33 @@ func keyTime(key string) (time.Time, bool) {
 	}
 	t, err := time.Parse(layout, m[1]+"T"+m[2])
 	return t, err == nil
+}
+
+// inKey finds the time in an object's key, zero when there is none.
+func (r *timeRule) inKey(key string) time.Time {
+	if r.stamp == nil {
+		t, _ := keyTime(key)
+		return t
+	}
+	m := r.stamp.FindStringSubmatch(key)
+	if m == nil {
+		return time.Time{}
+	}
+	parts := [...]int{2000, 1, 1, 0, 0, 0, 0}
+	for i, group := range logtype.KeyTimeGroups {
+		if n := r.stamp.SubexpIndex(group); n >= 0 && m[n] != "" {
+			v, err := strconv.Atoi(m[n])
+			if err != nil {
+				return time.Time{}
+			}
+			parts[i] = v
+		}
+	}
+	t := time.Date(parts[0], time.Month(parts[1]), parts[2], parts[3], parts[4], parts[5], parts[6]*1000, r.zone)
+	if t.Month() != time.Month(parts[1]) || t.Day() != parts[2] || t.Hour() != parts[3] || t.Minute() != parts[4] {
+		return time.Time{} // there is no such day or hour
+	}
+	return t
 }
 
 // parseEpoch reads seconds, milliseconds, microseconds or nanoseconds since

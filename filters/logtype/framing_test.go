@@ -23,14 +23,14 @@ func TestFraming(t *testing.T) {
 		"format: columns\ncolumns: {header: true, separator: whitespace, quote: \"'\"}":       {Kind: split.CSV},
 		"format: columns\ncolumns: {header: true, separator: whitespace, default: [a, b, c]}": {Kind: split.CSV, Headless: true},
 	} {
-		lt, err := parse("x.yaml", []byte(framed+file), nil)
+		lt, err := Parse("x.yaml", []byte(framed+file))
 		if err != nil {
 			t.Errorf("%s: %v", file, err)
 		} else if got := lt.Framing(); got != want {
 			t.Errorf("%s: %+v, want %+v", file, got, want)
 		}
 	}
-	lt, err := parse("x.yaml", []byte(framed+"format: pattern\npattern: (?P<a>.)\nfirst_line: ^#"), nil)
+	lt, err := Parse("x.yaml", []byte(framed+"format: pattern\npattern: (?P<a>.)\nfirst_line: ^#"))
 	if err != nil || lt.Framing().FirstLine == nil || !lt.Framing().FirstLine.MatchString("#") {
 		t.Errorf("first_line: %+v, %v", lt, err)
 	}
@@ -43,7 +43,7 @@ func TestFramingThatCannotBe(t *testing.T) {
 		"format: json\nenvelopes: drop":                              "envelopes",
 		"format: columns\ncolumns: {names: [a, b], default: [a, b]}": "columns.default",
 	} {
-		if _, err := parse("x.yaml", []byte(framed+file), nil); err == nil || !strings.Contains(err.Error(), problem) {
+		if _, err := Parse("x.yaml", []byte(framed+file)); err == nil || !strings.Contains(err.Error(), problem) {
 			t.Errorf("%s: %v, want a problem of %s", file, err, problem)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -106,6 +107,23 @@ func TestAnOwnFileReplacesOrExtendsAShippedType(t *testing.T) {
 	}
 }
 
+func TestAnExtendingFileAddsFieldsAndTakesThemAway(t *testing.T) {
+	base, err := Parse("alb.yaml", []byte("name: alb\nextends: alb\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := Parse("alb.yaml", []byte("name: alb\nextends: alb\necs: {user.name: user, source.ip: []}\nstatic: {event.kind: '', event.dataset: alb}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(got.ECS["user.name"], Candidates{"user"}) || got.ECS["source.ip"] != nil || len(got.ECS) != len(base.ECS) {
+		t.Errorf("ecs: %v\nbase: %v", got.ECS, base.ECS)
+	}
+	if got.Static["event.dataset"] != "alb" || got.Static["event.kind"] != nil || len(got.Static) != len(base.Static) {
+		t.Errorf("static: %v\nbase: %v", got.Static, base.Static)
+	}
+}
+
 func TestAnInvalidFileIsRefusedAndTheLastGoodSetStays(t *testing.T) {
 	r, dir := shipped(t), t.TempDir()
 	before := r.Set()
@@ -116,6 +134,8 @@ func TestAnInvalidFileIsRefusedAndTheLastGoodSetStays(t *testing.T) {
 		strings.Replace(mine, "log-mine", "log-mine, also: [X]", 1): "index.also[0]",
 		strings.Replace(mine, "format: columns", "format: x", 1):    `"x" is no format`,
 		mine + "time: [{field: time}]\n":                            "needs a field and a layout",
+		mine + "time: [{field: a, pattern: '(?P<year>.)'}]\n":       "is for @key",
+		mine + "time: [{field: '@key', pattern: '(?P<jahr>.)'}]\n":  "wants groups named year",
 		"name: x\nextends: nothing\n":                               "no shipped log type",
 		strings.Replace(mine, "index: {", "index: {zone: +9, ", 1):  "is no zone",
 	} {

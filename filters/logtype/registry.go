@@ -162,7 +162,6 @@ func checkAll(s *Set, checks []func(*Type) error) error {
 
 // read parses the shipped files and those of dir.
 func read(dir string) (*Set, error) {
-	shipped := map[string][]byte{}
 	files, err := fs.Glob(conf.LogTypes, "logtypes/*.yaml")
 	if err != nil {
 		return nil, err
@@ -170,7 +169,7 @@ func read(dir string) (*Set, error) {
 	set := &Set{names: map[string]*Type{}}
 	var errs []error
 	add := func(name string, text []byte, own bool) {
-		t, err := parse(name, text, func(base string) []byte { return shipped[base] })
+		t, err := Parse(name, text)
 		if err != nil {
 			errs = append(errs, err)
 			return
@@ -187,7 +186,6 @@ func read(dir string) (*Set, error) {
 		if err != nil {
 			return nil, err
 		}
-		shipped[strings.TrimSuffix(filepath.Base(f), ".yaml")] = text
 		add(filepath.Base(f), text, false)
 	}
 	if dir != "" {

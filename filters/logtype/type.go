@@ -19,6 +19,8 @@ package logtype
 import (
 	"bytes"
 	"fmt"
+	"io/fs"
+	"maps"
 	"regexp"
 	"regexp/syntax"
 	"slices"
@@ -27,6 +29,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 
+	"github.com/fluent-siem/fluent-siem/conf"
 	"github.com/fluent-siem/fluent-siem/internal/settings"
 )
 
@@ -36,7 +39,9 @@ type Type struct {
 	Name string `yaml:"name"`
 	// About is one sentence for people.
 	About string `yaml:"about"`
-	// Extends names a shipped type whose keys hold where this file has none.
+	// Extends names a shipped type whose keys hold where this file has none. In
+	// ecs, static and rename this file's fields are added to those of the shipped
+	// type; an empty value ([] or "") takes one away.
 	Extends string `yaml:"extends"`
 	// Key is a regular expression (RE2) searched in the decoded object key.
 	Key string `yaml:"key"`
@@ -74,8 +79,8 @@ type Type struct {
 	// ContainerStderr loads what containers wrote to standard error too
 	// (FireLens); else it is skipped and counted.
 	ContainerStderr bool `yaml:"container_stderr"`
-	// Rename gives root fields of a record other names, new: old, before
-	// anything else.
+	// Rename gives root fields of a record (or columns, or groups) other names,
+	// new: old, before anything else.
 	Rename map[string]string `yaml:"rename"`
 	// Raw says what becomes of the record's own fields: keep (default), or drop
 	// when all that matters is mapped.
@@ -132,6 +137,8 @@ const (
 	ColumnF Format = "columns" // a line of columns
 	Pattern Format = "pattern" // text that a regular expression takes apart
 	AccessF Format = "access"  // a line of the common or combined log format of web servers
+	XML     Format = "xml"     // one XML element
+	WinEvt  Format = "winevt"  // one Event element of a Windows event log
 )
 
 // Columns describe a line of columns: a separator, perhaps quotes, and names.
@@ -195,9 +202,17 @@ type Access struct {
 type Time struct {
 	Field  string `yaml:"field"`
 	Layout string `yaml:"layout"` // iso8601, epoch, syslog, or a layout of Go's package time
-	Zone   string `yaml:"zone"`   // ±HH:MM for texts without one; default +00:00
-	Keep   string `yaml:"keep"`   // a root field that keeps the envelope's time, where there is one
+	// Pattern is a regular expression for the object's key (@key), whose groups
+	// year, month, day, hour, minute, second and microsecond are the time; those it
+	// lacks are the beginning of 2000. Without it, the time is where AWS services
+	// write it, such as 20240115T0905Z.
+	Pattern string `yaml:"pattern"`
+	Zone    string `yaml:"zone"` // ±HH:MM for texts without one; default +00:00
+	Keep    string `yaml:"keep"` // a root field that keeps the envelope's time, where there is one
 }
+
+// KeyTimeGroups are the groups that the pattern of a time in the key may have.
+var KeyTimeGroups = []string{"year", "month", "day", "hour", "minute", "second", "microsecond"}
 
 // ID says how documents are identified.
 type ID struct {
@@ -247,8 +262,16 @@ type IOC struct {
 	Domain []string `yaml:"domain"`
 }
 
-// Candidates are the record's fields that an ECS field may come from, in order.
+// Candidates are the record's fields that an ECS field may come from, in order:
+// the first that the record has, or, for a field that is a list, all of them. A
+// candidate of a list may itself be several with [Or] between: the first of them
+// that the record has. @log_group, @log_stream, @log_s3bucket, @log_s3key and
+// @message are what stands around the record, and so are the fields of a container
+// (FireLens).
 type Candidates []string
+
+// Or stands between candidates of which one is wanted.
+const Or = " | "
 
 // UnmarshalYAML accepts one field or a list.
 func (c *Candidates) UnmarshalYAML(b []byte) error {
@@ -265,30 +288,47 @@ func (c *Candidates) UnmarshalYAML(b []byte) error {
 	return nil
 }
 
-// parse reads one file. base finds the type that it may extend.
-func parse(name string, text []byte, base func(string) []byte) (*Type, error) {
+// Parse reads one file; name is what errors call it. What only filters/ecs
+// understands is not checked.
+func Parse(name string, text []byte) (*Type, error) {
 	t := new(Type)
 	if err := yaml.UnmarshalWithOptions(text, t, yaml.DisallowUnknownField()); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	if t.Extends != "" {
-		from := base(t.Extends)
-		if from == nil {
+		from, err := fs.ReadFile(conf.LogTypes, "logtypes/"+t.Extends+".yaml")
+		if err != nil {
 			return nil, fmt.Errorf("%s: extends %q, which is no shipped log type", name, t.Extends)
 		}
-		over := text
+		own := t
 		t = new(Type)
 		if err := yaml.Unmarshal(from, t); err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
-		if err := yaml.NewDecoder(bytes.NewReader(over), yaml.DisallowUnknownField()).Decode(t); err != nil {
+		ecs, static, rename := t.ECS, t.Static, t.Rename
+		if err := yaml.NewDecoder(bytes.NewReader(text), yaml.DisallowUnknownField()).Decode(t); err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
+		t.ECS = extend(ecs, own.ECS, func(c Candidates) bool { return len(c) == 0 })
+		t.Static = extend(static, own.Static, func(v any) bool {
+			list, isList := v.([]any)
+			return v == nil || v == "" || isList && len(list) == 0
+		})
+		t.Rename = extend(rename, own.Rename, func(old string) bool { return old == "" })
 	}
 	if err := t.prepare(); err != nil {
 		return nil, fmt.Errorf("%s:\n%w", name, err)
 	}
 	return t, nil
+}
+
+// extend adds the entries of own to base, and takes away those that are empty.
+func extend[V any](base, own map[string]V, empty func(V) bool) map[string]V {
+	sum := map[string]V{}
+	maps.Copy(sum, base)
+	maps.Copy(sum, own)
+	maps.DeleteFunc(sum, func(_ string, v V) bool { return empty(v) })
+	return sum
 }
 
 var nameRE = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
@@ -313,7 +353,7 @@ func (t *Type) prepare() error {
 	pattern("control_lines", t.ControlLines)
 	t.prefix = literals(t.Key)
 	switch t.Format {
-	case JSON:
+	case JSON, XML, WinEvt:
 	case AccessF:
 		if f := t.Access.Forwarded; f != "" && f != "first" && f != "last" {
 			bad.Add("access.forwarded", "%q; use first or last, or leave it out", f)
@@ -325,7 +365,7 @@ func (t *Type) prepare() error {
 			bad.Add("pattern", "has no named groups: (?P<name>…) makes a field")
 		}
 	default:
-		bad.Add("format", "%q is no format; use json, columns, access or pattern", t.Format)
+		bad.Add("format", "%q is no format; use json, columns, access, xml, winevt or pattern", t.Format)
 	}
 	t.firstLine = pattern("first_line", t.FirstLine)
 	t.checkFraming(&bad)
@@ -345,8 +385,16 @@ func (t *Type) prepare() error {
 	t.checkIndex(&bad)
 	for i, at := range t.Time {
 		key := fmt.Sprintf("time[%d]", i)
-		if at.Field == "" || at.Layout == "" {
+		if at.Field == "" || at.Layout == "" && at.Pattern == "" {
 			bad.Add(key, "needs a field and a layout (iso8601, epoch, or a Go layout)")
+		}
+		if re := pattern(key+".pattern", at.Pattern); re != nil {
+			switch i := slices.IndexFunc(re.SubexpNames()[1:], func(name string) bool { return !slices.Contains(KeyTimeGroups, name) }); {
+			case at.Field != "@key":
+				bad.Add(key+".pattern", "is for @key; a layout says how the time stands in a field")
+			case i >= 0 || re.NumSubexp() == 0:
+				bad.Add(key+".pattern", "wants groups named %s, and no others", strings.Join(KeyTimeGroups, ", "))
+			}
 		}
 		if _, err := ParseZone(at.Zone); err != nil {
 			bad.Add(key+".zone", "%v", err)
