@@ -110,26 +110,32 @@ func start(t testing.TB, name string) map[string]string {
 	mu.Lock()
 	defer mu.Unlock()
 	if started[name] == nil && reasons[name] == nil {
-		started[name], reasons[name] = run(name)
+		if reasons[name] = use(name); reasons[name] == nil {
+			started[name], reasons[name] = run(name, "start", name)
+		}
 	}
-	if err := reasons[name]; err != nil && os.Getenv("REQUIRE_SERVICES") == "1" {
+	require(t, reasons[name])
+	return started[name]
+}
+
+// require ends a test whose service cannot be had.
+func require(t testing.TB, err error) {
+	t.Helper()
+	if err != nil && os.Getenv("REQUIRE_SERVICES") == "1" {
 		t.Fatal(err)
 	} else if err != nil {
 		NotRun(t, err.Error())
 	}
-	return started[name]
 }
 
-func run(name string) (map[string]string, error) {
+// run calls the program services and returns the variables that it prints.
+func run(name string, args ...string) (map[string]string, error) {
 	root, err := Root()
 	if err != nil {
 		return nil, err
 	}
-	if err := use(name); err != nil {
-		return nil, err
-	}
 	var out, diagnosis bytes.Buffer
-	cmd := exec.Command(filepath.Join(root, "test/services/services"), "start", name)
+	cmd := exec.Command(filepath.Join(root, "test/services/services"), args...)
 	cmd.Stdout, cmd.Stderr = &out, &diagnosis
 	if err := cmd.Run(); err != nil {
 		lines := strings.Split(strings.TrimSpace(diagnosis.String()), "\n")

@@ -90,3 +90,18 @@ func TestNotRunIsRecorded(t *testing.T) {
 		t.Errorf("recorded %q, %v; want %q", got, err, want)
 	}
 }
+
+// TestNodesAreKilledAndComeBack: a cluster of a test's own.
+func TestNodesAreKilledAndComeBack(t *testing.T) {
+	c := OpenSearchNodes(t, 2)
+	if n := len(c.URLs()); n != 2 {
+		t.Fatalf("%d nodes", n)
+	}
+	c.Kill(1)
+	if res, err := http.Get(c.URLs()[1]); err == nil {
+		res.Body.Close()
+		t.Error("a node that was killed answers")
+	}
+	c.Start(1)
+	c.Await(2)
+}
