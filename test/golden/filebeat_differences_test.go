@@ -36,6 +36,14 @@ var beatsDifferences = []beatsDifference{
 	}},
 	{"linux-os-syslog", `process\.name`, "a program's name ends at the first character that is none of a path, as in the original's documents", beatsPrefix},
 	{"linux-os-syslog", `message`, "the message begins behind the first colon; the hyphens before \"last message repeated\" take the place of the host", beatsSuffix},
+
+	{"linux-auditd", `event\.outcome`, "res=1 is a success", func(theirs, ours any) bool { return theirs == "1" && ours == "success" }},
+	{"linux-auditd", `event\.type`, "a boot or an execution is a start and what stops ends, as ECS has no stop; a virtual machine that is told of is not created by that", func(theirs, ours any) bool {
+		return theirs == "info" || theirs == "stop" && ours == "end" || theirs == "creation" && ours == "info"
+	}},
+	{"linux-auditd", `event\.action`, "a denial of SELinux is a violation of its policy, however its fields are written", func(theirs, ours any) bool { return theirs == "avc" && ours == "violated-selinux-policy" }},
+	{"linux-auditd", `user\.(effective\.)?id`, "an id is that of the process, as the record says; who logged in is user.audit.id", func(_, ours any) bool { return ours == "0" }},
+	{"linux-auditd", `auditd\.log\.data`, "the keys that were typed are kept as they are, not rewritten with carets", nil},
 }
 
 // beatsPrefix: ours is how theirs begins.

@@ -32,6 +32,7 @@ var filebeatKeys = map[string]string{
 	"rds-postgresql":      "AWSLogs/123456789012/RDS/PostgreSQL/1.log",
 	"linux-secure":        "AWSLogs/123456789012/Linux/Secure/1.log",
 	"linux-os-syslog":     "AWSLogs/123456789012/Linux/1.log",
+	"linux-auditd":        "AWSLogs/123456789012/Linux/Audit/1.log",
 }
 
 // TestFilebeat compares documents with those that Filebeat's modules make of
