@@ -90,7 +90,9 @@ type Config struct {
 	// ExternalID goes with the role.
 	ExternalID string `conf:"external_id"`
 
-	// IndicatorsFile holds indicators of compromise, one JSON object a line.
+	// IndicatorsFile is the table of indicators of compromise that
+	// `fluent-siem ioc build` or the sidecar makes. It is mapped: all processes
+	// of a machine share its memory. It may be missing, and come later.
 	IndicatorsFile string `conf:"indicators_file"`
 
 	// ProxiesFile lists the networks of proxies that are trusted (your own load
@@ -122,7 +124,7 @@ func (c Config) Validate() error {
 	if c.Threads < 0 || c.Threads > 1024 {
 		bad.Add("threads", "%d; use 0 for all cores, or their number", c.Threads)
 	}
-	for key, path := range map[string]string{"logtypes_dir": c.LogtypesDir, "exclude_file": c.ExcludeFile, "exclude_conditions": c.ExcludeConditions, "indicators_file": c.IndicatorsFile, "proxies_file": c.ProxiesFile} {
+	for key, path := range map[string]string{"logtypes_dir": c.LogtypesDir, "exclude_file": c.ExcludeFile, "exclude_conditions": c.ExcludeConditions, "proxies_file": c.ProxiesFile} {
 		if path == "" {
 			continue
 		}

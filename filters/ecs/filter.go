@@ -125,7 +125,9 @@ func newEngine(cfg Config, p *process.Process, log *slog.Logger) (*Engine, error
 		e.close = append(e.close, rules.Close)
 	}
 	if cfg.IndicatorsFile != "" {
-		e.Indicators = followed(e, cfg.IndicatorsFile, log, "an indicator is not used; the others are", enrich.LoadIndicators)
+		file := enrich.OpenIndicators(cfg.IndicatorsFile, log)
+		e.Indicators = file.Load
+		e.close = append(e.close, file.Close)
 	}
 	if cfg.ProxiesFile != "" {
 		e.Proxies = followed(e, cfg.ProxiesFile, log, "a proxy is not used; the others are", enrich.LoadProxies)
@@ -281,7 +283,7 @@ func (w *worker) convert(dst []byte, events []event.Event, set *logtype.Set, byT
 	var account *lease.Object // of the record before
 	for i := range events {
 		ev := &events[i]
-		if ev.Group || ev.HasTarget || ev.Target.Op == event.OpUnreadable {
+		if ev.Group || ev.HasTarget || ev.Target.Op.Refused() {
 			dst = append(dst, ev.Raw...)
 			continue
 		}
@@ -392,7 +394,7 @@ func seq(n uint64) []byte {
 }
 
 func (w *worker) emit(dst []byte, ev *event.Event, origin *event.Origin, target event.Target) []byte {
-	dst = event.AppendTarget(dst, w.c.Time(), origin, target, ev.Metadata)
+	dst = event.AppendTarget(dst, w.c.Time(), origin, target, ev.Envelope, ev.Metadata)
 	if w.f.cfg.Emit == "record" {
 		return w.c.AppendMsgpack(dst)
 	}
@@ -410,7 +412,8 @@ func (w *worker) unreadable(dst []byte, ev *event.Event, logType string, err err
 	if !ok {
 		raw, _, _ = event.AppendJSON(nil, ev.Record)
 	}
-	return event.AppendUnreadable(dst, ev.Time, ev.Origin, err.Error(), raw)
+	return event.AppendRefusal(dst, ev.Time, ev.Origin,
+		event.Refusal{Op: event.OpUnreadable, Class: "unreadable", Reason: err.Error(), Envelope: ev.Envelope}, raw)
 }
 
 func (w *worker) judge(account *lease.Object) {

@@ -49,7 +49,7 @@ func (m *Matches) Addr(field string, a netip.Addr) {
 	}
 	v := m.next(field)
 	v.addr, v.domain = a, ""
-	v.rows = m.table.Addr(a, v.rows[:0])
+	v.rows = indicatorsOf(m.table, a, v.rows[:0])
 	m.hits += len(v.rows)
 }
 
@@ -66,7 +66,7 @@ func (m *Matches) Domain(field, name string) {
 	}
 	v := m.next(field)
 	v.addr, v.domain = netip.Addr{}, name
-	v.rows = append(v.rows[:0], m.table.Domain(name)...)
+	v.rows = m.table.Domain(name, v.rows[:0])
 	m.hits += len(v.rows)
 }
 
@@ -140,7 +140,7 @@ func (m *Matches) WriteEnrichments(w *event.Writer) {
 			w.Item()
 			entry := w.Object()
 			w.Key(keyIndicator)
-			row.write(w, v.addr)
+			writeIndicator(w, row, v.addr)
 			w.Key(keyMatched)
 			matched := w.Object()
 			w.Key(keyField)
@@ -215,9 +215,9 @@ func (m *Matches) earlier(i, j int, text string, of func(*Indicator) string) boo
 	return false
 }
 
-// write writes an indicator as it matched addr (invalid: a domain). What it
-// does not say is absent.
-func (i *Indicator) write(w *event.Writer, addr netip.Addr) {
+// writeIndicator writes an indicator as it matched addr (invalid: a domain).
+// What it does not say is absent.
+func writeIndicator(w *event.Writer, i *Indicator, addr netip.Addr) {
 	o := w.Object()
 	writeText(w, keyProvider, i.Provider)
 	writeText(w, keyName, i.Name)

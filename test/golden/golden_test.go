@@ -29,6 +29,7 @@ import (
 	"github.com/fluent-siem/fluent-siem/filters/enrich"
 	"github.com/fluent-siem/fluent-siem/filters/exclude"
 	"github.com/fluent-siem/fluent-siem/internal/event"
+	"github.com/fluent-siem/fluent-siem/internal/indicator"
 	"github.com/fluent-siem/fluent-siem/internal/lease"
 	"github.com/fluent-siem/fluent-siem/plugins/s3sqs/split"
 )
@@ -282,14 +283,21 @@ func indicators(t *testing.T, c goldenCase) func() *enrich.Indicators {
 		}
 		rows.WriteByte('\n')
 	}
-	loaded, left, err := enrich.LoadIndicators(&rows)
+	path := filepath.Join(t.TempDir(), "indicators.ioc")
+	b := indicator.NewBuilder(path, clock)
+	defer b.Close()
+	err := indicator.ReadNDJSON(&rows, b.Add, func(err error) { t.Logf("indicator not used: %v", err) })
+	if err == nil {
+		_, err = b.Write(path, indicator.Options{})
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, e := range left {
-		t.Logf("indicator not used: %v", e)
+	table, err := indicator.OpenFile(path)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return func() *enrich.Indicators { return loaded }
+	return func() *enrich.Indicators { return table }
 }
 
 func proxies(t *testing.T, c goldenCase) func() *enrich.Proxies {
