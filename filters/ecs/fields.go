@@ -1,0 +1,34 @@
+package ecs
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/fluent-siem/fluent-siem/filters/logtype"
+)
+
+// Fields returns the paths that a template should know of a type's documents,
+// sorted: the ECS fields that the type can set, and the record's own where the
+// type names them (columns, groups of a pattern). Objects that tables fill, such
+// as source.geo and threat, stand for what is in them. The members of JSON
+// records are not known here.
+func Fields(t *logtype.Type) ([]string, error) {
+	p, err := compile(t)
+	if err != nil {
+		return nil, err
+	}
+	paths := sortedKeys(p.slots)
+	if p.fixed != nil && t.Raw != "drop" {
+		for name := range p.fixed.names {
+			if name == "" || strings.HasSuffix(name, "_") {
+				continue // for the mapping only
+			}
+			if t.Prefix != "" {
+				name = t.Prefix + "." + name
+			}
+			paths = append(paths, name)
+		}
+	}
+	slices.Sort(paths)
+	return slices.Compact(paths), nil
+}
