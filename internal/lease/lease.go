@@ -88,7 +88,11 @@ func (t Totals) Judged() uint64 {
 }
 
 // Outstanding is the number of records that were read and have no verdict yet.
-func (t Totals) Outstanding() uint64 { return t.Read - t.Judged() }
+func (t Totals) Outstanding() uint64 { return t.Read - min(t.Read, t.Judged()) }
+
+// Balanced reports whether every record has a verdict, and nothing has that was
+// not read.
+func (t Totals) Balanced() bool { return t.Read == t.Judged() }
 
 // Of returns how many records have the verdict o.
 func (t Totals) Of(o Outcome) uint64 { return t.By[o] }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -128,6 +129,55 @@ func TestSplitPositionsNeedNoMemoryForWhatIsBefore(t *testing.T) {
 	o.Judge(1<<40+5, 0, Stored)
 	if len(o.judged) != 1 {
 		t.Errorf("%d words for one record", len(o.judged))
+	}
+}
+
+// Through is the last mark before the first record that has no verdict, whatever
+// gaps there are between positions.
+func TestThrough(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 0))
+	for range 300 {
+		_, _, l := open(t)
+		o := l.Add(Source{First: uint64(random.IntN(3) * 70)})
+		position := max(o.Source.First, 1) - 1
+		var marks, records, waiting []uint64
+		for range random.IntN(8) {
+			n := 1 + random.IntN(90)
+			for range n {
+				position += 1 + uint64(random.IntN(3))
+				records = append(records, position)
+			}
+			o.Read(n, 0)
+			o.Mark(position)
+			marks = append(marks, position)
+		}
+		waiting = append(waiting, records...)
+		random.Shuffle(len(waiting), func(i, j int) { waiting[i], waiting[j] = waiting[j], waiting[i] })
+		if random.IntN(2) == 0 {
+			slices.Sort(waiting)
+		}
+		for len(waiting) > 0 {
+			n := 1 + random.IntN(len(waiting))
+			for _, r := range waiting[:n] {
+				o.Judge(r, 0, Stored)
+			}
+			waiting = waiting[n:]
+			want := uint64(0)
+			for _, m := range marks {
+				if len(waiting) == 0 || m < slices.Min(waiting) {
+					want = m
+				}
+			}
+			if got, all := o.Through(); got != want || all {
+				t.Fatalf("through %d (all: %v), want %d: marks %v, without verdict %v", got, all, want, marks, waiting)
+			}
+		}
+		o.Seal(nil)
+		if _, all := o.Through(); !all {
+			t.Fatal("everything is judged, and it is not all")
+		}
 	}
 }
 

@@ -1,6 +1,9 @@
 package lease
 
-import "sync"
+import (
+	"math/bits"
+	"sync"
+)
 
 // Object is the account of one S3 object. Record numbers are positions in the
 // object, from 1; they may have gaps (blank lines).
@@ -14,10 +17,17 @@ type Object struct {
 	totals Totals
 	credit int64    // bytes taken for records that have no verdict yet
 	judged []uint64 // a bit for each record number, from Source.First
+	marks  []mark   // not passed by through yet
+	next   uint64   // place of the first record behind through
+	past   uint64   // records read up to through
+	last   uint64   // position, see Through
 	sealed bool
 	closed bool // settled or given back
 	err    error
 }
+
+// mark says how many records were read when the last one stood at a position.
+type mark struct{ position, read uint64 }
 
 // Lease is the lease the object belongs to.
 func (o *Object) Lease() *Lease { return o.lease }
@@ -41,6 +51,47 @@ func (o *Object) Read(n int, size int64) {
 	o.lease.touch()
 }
 
+// Mark says that the records counted so far end at position. Between marks
+// there may be positions without records.
+func (o *Object) Mark(position uint64) {
+	o.mu.Lock()
+	o.marks = append(o.marks, mark{position, o.totals.Read})
+	o.mu.Unlock()
+}
+
+// Through returns the last mark up to which every record has its verdict: from
+// behind it reading may begin again. all says that this is the whole object, read
+// to its end. It may be called after the lease has ended.
+func (o *Object) Through() (position uint64, all bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for len(o.marks) > 0 {
+		m := o.marks[0]
+		end := o.index(m.position) + 1
+		if o.count(o.next, end) < m.read-o.past {
+			break
+		}
+		o.next, o.past, o.last = end, m.read, m.position
+		o.marks = o.marks[1:]
+	}
+	return o.last, len(o.marks) == 0 && o.past == o.totals.Read && o.sealed && o.err == nil
+}
+
+// count counts the records judged from one place up to before another.
+func (o *Object) count(from, to uint64) (n uint64) {
+	to = min(to, 64*uint64(len(o.judged)))
+	for from < to {
+		word := o.judged[from/64] >> (from % 64)
+		width := min(64-from%64, to-from)
+		if width < 64 {
+			word &= 1<<width - 1
+		}
+		n += uint64(bits.OnesCount64(word))
+		from += width
+	}
+	return n
+}
+
 // Seal says that the object was read to its end, or, with an error, that it
 // cannot be: then the records before the error still get their verdicts, and
 // the error says what became of the rest.
@@ -62,7 +113,7 @@ func (o *Object) Err() error {
 // lease has ended.
 func (o *Object) Judge(record uint64, size int64, v Outcome) bool {
 	o.mu.Lock()
-	if o.closed || !o.mark(record) {
+	if o.closed || !o.judge(record) {
 		o.mu.Unlock()
 		return false
 	}
@@ -89,7 +140,7 @@ func (o *Object) JudgeAll(verdicts []Verdict) int {
 		return 0
 	}
 	for _, v := range verdicts {
-		if o.mark(v.Record) {
+		if o.judge(v.Record) {
 			o.totals.By[v.Outcome]++
 			size += v.Size
 			n++
@@ -109,7 +160,7 @@ func (o *Object) JudgeRange(first, last uint64, size int64, v Outcome) int {
 	}
 	n := 0
 	for r := first; r <= last; r++ {
-		if o.mark(r) {
+		if o.judge(r) {
 			n++
 		}
 	}
@@ -137,14 +188,13 @@ func (o *Object) pay(size int64) {
 	o.lease.touch()
 }
 
-func (o *Object) place(record uint64) (word, bit uint64) {
-	record -= min(record, o.Source.First)
-	return record / 64, 1 << (record % 64)
-}
+// index is the place of a record among the bits.
+func (o *Object) index(record uint64) uint64 { return record - min(record, o.Source.First) }
 
-// mark notes that a record is judged; false when it was.
-func (o *Object) mark(record uint64) bool {
-	i, bit := o.place(record)
+// judge notes that a record is judged; false when it was.
+func (o *Object) judge(record uint64) bool {
+	place := o.index(record)
+	i, bit := place/64, uint64(1)<<(place%64)
 	for uint64(len(o.judged)) <= i {
 		o.judged = append(o.judged, 0)
 	}

@@ -11,7 +11,9 @@ package process
 import (
 	"cmp"
 	"log/slog"
+	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -19,6 +21,7 @@ import (
 
 	"github.com/fluent-siem/fluent-siem/filters/logtype"
 	"github.com/fluent-siem/fluent-siem/internal/lease"
+	"github.com/fluent-siem/fluent-siem/internal/ledger"
 )
 
 // Process is shared by the stages. Its fields do not change after New.
@@ -33,11 +36,14 @@ type Process struct {
 	// Stopping is set while the host has paused the inputs, which is how a
 	// shutdown begins: outputs then answer soon instead of waiting long.
 	Stopping atomic.Bool
+	// Ledgers are the files that keep what became of each object, by state_dir.
+	Ledgers ledger.Shared
 
-	level  slog.LevelVar
-	mu     sync.Mutex
-	health map[string]string
-	served map[string]*server
+	level    slog.LevelVar
+	mu       sync.Mutex
+	health   map[string]string
+	versions map[string]string
+	served   map[string]*server
 }
 
 // New returns a Process with nothing in it, for one pipeline or one test.
@@ -52,6 +58,7 @@ func New() *Process {
 		LogTypes: types,
 		Metrics:  prometheus.NewRegistry(),
 		health:   map[string]string{},
+		versions: map[string]string{},
 		served:   map[string]*server{},
 	}
 	p.Metrics.MustRegister(leaseCollector{p.Leases})
@@ -75,6 +82,34 @@ func (p *Process) SetHealth(component, problem string) {
 		return
 	}
 	p.health[component] = problem
+}
+
+// SetVersion says which version of something is in use from now on, such as a
+// table's or a configuration's: a short word without blanks, "" when it is no
+// longer used. The ledger notes it with each object.
+func (p *Process) SetVersion(of, version string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if version == "" {
+		delete(p.versions, of)
+		return
+	}
+	p.versions[of] = version
+}
+
+// Versions is what SetVersion was told, as name=version, sorted, separated by
+// blanks.
+func (p *Process) Versions() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var b strings.Builder
+	for i, of := range slices.Sorted(maps.Keys(p.versions)) {
+		if i > 0 {
+			b.WriteByte(' ')
+		}
+		b.WriteString(of + "=" + p.versions[of])
+	}
+	return b.String()
 }
 
 // Problem is what is wrong with a component.

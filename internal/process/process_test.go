@@ -57,3 +57,17 @@ func TestSocketShowsHealthAndMetricsToItsOwnerOnly(t *testing.T) {
 		t.Errorf("serving again after the last stop: %v", err)
 	}
 }
+
+func TestVersions(t *testing.T) {
+	p := New()
+	p.SetVersion("rules", "1")
+	p.SetVersion("geoip", "2026-01-05")
+	p.SetVersion("rules", "2")
+	if got := p.Versions(); got != "geoip=2026-01-05 rules=2" {
+		t.Errorf("%q", got)
+	}
+	p.SetVersion("geoip", "")
+	if got := p.Versions(); got != "rules=2" {
+		t.Errorf("%q", got)
+	}
+}

@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/fluent-siem/fluent-siem/internal/lease"
+	"github.com/fluent-siem/fluent-siem/internal/ledger"
 )
 
 type server struct {
@@ -32,6 +33,7 @@ func SocketName() string { return fmt.Sprintf("fluent-siem-%d.sock", os.Getpid()
 //	/metrics      Prometheus
 //	/health       200 when all is well, 503 and what is wrong when not
 //	/leases       what is under way, oldest first
+//	/ledger       what became of each object, a line each; 404 when none is kept
 //	/loglevel     GET shows, PUT sets debug, info, warn or error
 //	/debug/pprof  profiles
 //
@@ -86,7 +88,7 @@ func (p *Process) listen(dir string) (*server, error) {
 		l.Close()
 		return nil, err
 	}
-	s := &server{http: &http.Server{Handler: p.handler(), ReadHeaderTimeout: 10 * time.Second}}
+	s := &server{http: &http.Server{Handler: p.handler(dir), ReadHeaderTimeout: 10 * time.Second}}
 	go func() {
 		if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 			slog.Error("the socket for metrics and health stopped; records are loaded all the same", "error", err)
@@ -107,7 +109,7 @@ func removeDead(dir string) {
 	}
 }
 
-func (p *Process) handler() http.Handler {
+func (p *Process) handler(dir string) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(p.Metrics, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) {
@@ -121,6 +123,14 @@ func (p *Process) handler() http.Handler {
 	mux.HandleFunc("GET /leases", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(map[string]any{"settled": p.Leases.Settled(), "open": openObjects(p.Leases)})
+	})
+	mux.HandleFunc("GET "+ledger.Path, func(w http.ResponseWriter, r *http.Request) {
+		l := p.Ledgers.In(dir)
+		if l == nil {
+			http.NotFound(w, r)
+			return
+		}
+		l.ServeHTTP(w, r)
 	})
 	mux.HandleFunc("GET /loglevel", func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintln(w, strings.ToLower(p.level.Level().String()))
