@@ -38,6 +38,7 @@ type Converter struct {
 	agents *enrich.AgentReader
 
 	parser fastjson.Parser
+	xml    xmlTree
 	arena  fastjson.Arena
 	w      event.Writer
 
@@ -159,6 +160,9 @@ func (c *Converter) Convert(o *Object, number uint64, envelope, raw []byte) erro
 	}
 	if p.t.FirstLine != "" && !p.t.Trim && len(c.env.group) > 0 {
 		c.raw = raw // a message of several lines is one record, blanks at its ends and all
+	}
+	if p.t.Format == logtype.WinEvt && len(envelope) == 0 {
+		c.raw = raw // ids are those of the original, for which the line break is part of the record
 	}
 	if err := c.parse(); err != nil {
 		return err

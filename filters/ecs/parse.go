@@ -77,6 +77,8 @@ var parsers = map[logtype.Format]func(*Converter) error{
 	logtype.ColumnF: (*Converter).parseColumns,
 	logtype.Pattern: (*Converter).parsePattern,
 	logtype.AccessF: (*Converter).parseAccess,
+	logtype.XML:     (*Converter).parseXML,
+	logtype.WinEvt:  (*Converter).parseWindows,
 }
 
 func (c *Converter) parseJSON() error {

@@ -184,3 +184,14 @@ func TestZones(t *testing.T) {
 		}
 	})
 }
+
+// A file of the operator may extend a shipped type that extends another.
+func TestExtendingGoesOn(t *testing.T) {
+	got, err := Parse("fsx-win.yaml", []byte("name: fsx-win\nextends: fsx-win\nkey: z\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Format != WinEvt || got.Index.Name != "log-aws-fsx-win" || got.Key != "z" || len(got.ECS) == 0 {
+		t.Errorf("%+v", got)
+	}
+}

@@ -291,34 +291,50 @@ func (c *Candidates) UnmarshalYAML(b []byte) error {
 // Parse reads one file; name is what errors call it. What only filters/ecs
 // understands is not checked.
 func Parse(name string, text []byte) (*Type, error) {
-	t := new(Type)
-	if err := yaml.UnmarshalWithOptions(text, t, yaml.DisallowUnknownField()); err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	if t.Extends != "" {
-		from, err := fs.ReadFile(conf.LogTypes, "logtypes/"+t.Extends+".yaml")
-		if err != nil {
-			return nil, fmt.Errorf("%s: extends %q, which is no shipped log type", name, t.Extends)
-		}
-		own := t
-		t = new(Type)
-		if err := yaml.Unmarshal(from, t); err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
-		}
-		ecs, static, rename := t.ECS, t.Static, t.Rename
-		if err := yaml.NewDecoder(bytes.NewReader(text), yaml.DisallowUnknownField()).Decode(t); err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
-		}
-		t.ECS = extend(ecs, own.ECS, func(c Candidates) bool { return len(c) == 0 })
-		t.Static = extend(static, own.Static, func(v any) bool {
-			list, isList := v.([]any)
-			return v == nil || v == "" || isList && len(list) == 0
-		})
-		t.Rename = extend(rename, own.Rename, func(old string) bool { return old == "" })
+	t, err := decode(name, text, mostExtended)
+	if err != nil {
+		return nil, err
 	}
 	if err := t.prepare(); err != nil {
 		return nil, fmt.Errorf("%s:\n%w", name, err)
 	}
+	return t, nil
+}
+
+// mostExtended is how many types may extend each other: a file of the operator
+// extends a shipped one, which may extend another.
+const mostExtended = 3
+
+// decode reads a file over what the type that it extends says.
+func decode(name string, text []byte, most int) (*Type, error) {
+	own := new(Type)
+	if err := yaml.UnmarshalWithOptions(text, own, yaml.DisallowUnknownField()); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if own.Extends == "" {
+		return own, nil
+	}
+	from, err := fs.ReadFile(conf.LogTypes, "logtypes/"+own.Extends+".yaml")
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("%s: extends %q, which is no shipped log type", name, own.Extends)
+	case most == 0:
+		return nil, fmt.Errorf("%s: more than %d types extend each other", name, mostExtended)
+	}
+	t, err := decode(own.Extends+".yaml", from, most-1)
+	if err != nil {
+		return nil, err
+	}
+	ecs, static, rename := t.ECS, t.Static, t.Rename
+	if err := yaml.NewDecoder(bytes.NewReader(text), yaml.DisallowUnknownField()).Decode(t); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	t.ECS = extend(ecs, own.ECS, func(c Candidates) bool { return len(c) == 0 })
+	t.Static = extend(static, own.Static, func(v any) bool {
+		list, isList := v.([]any)
+		return v == nil || v == "" || isList && len(list) == 0
+	})
+	t.Rename = extend(rename, own.Rename, func(old string) bool { return old == "" })
 	return t, nil
 }
 

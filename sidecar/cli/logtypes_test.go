@@ -70,7 +70,7 @@ func code(s string) string {
 // shortFormat is the format in a word or two.
 func shortFormat(t *logtype.Type) string {
 	text := map[logtype.Format]string{
-		logtype.JSON: "JSON", logtype.ColumnF: "columns", logtype.Pattern: "text", logtype.AccessF: "access log",
+		logtype.JSON: "JSON", logtype.ColumnF: "columns", logtype.Pattern: "text", logtype.AccessF: "access log", logtype.XML: "XML", logtype.WinEvt: "Windows events",
 	}[t.Format]
 	if text == "" {
 		text = string(t.Format)
