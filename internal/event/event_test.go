@@ -16,7 +16,7 @@ var at = time.Unix(1718409600, 123456789)
 func TestRecordTravels(t *testing.T) {
 	origin := Origin{Object: 1<<63 + 5, Record: 70000, Size: 12}
 	buf := AppendRecord(nil, at, origin, []byte("a line"))
-	buf = AppendUnreadable(buf, at, origin, "not JSON", []byte("\xff{"))
+	buf = AppendRefusal(buf, at, origin, Refusal{Op: OpUnreadable, Class: "no_json", Reason: "not JSON", Envelope: []byte("{}")}, []byte("\xff{"))
 	ev, rest, err := Next(buf)
 	if err != nil || !ev.Time.Equal(at) || !ev.HasOrigin || ev.Origin != origin || ev.HasTarget {
 		t.Fatalf("got %+v, %v", ev, err)
@@ -39,7 +39,7 @@ func TestTargetTravelsWithForeignMetadata(t *testing.T) {
 	foreign = msgp.AppendInt(foreign, 7)
 	foreign = msgp.AppendString(foreign, "siem")
 	foreign = msgp.AppendMapHeader(foreign, 0)
-	buf := AppendTarget(nil, at, &Origin{1, 2, 3}, Target{Index: []byte("log-x"), ID: []byte("id1"), Op: OpIndex}, foreign)
+	buf := AppendTarget(nil, at, &Origin{1, 2, 3}, Target{Index: []byte("log-x"), ID: []byte("id1"), Op: OpIndex}, []byte("{}"), foreign)
 	buf = AppendDocument(buf, []byte(`{"a":1}`))
 	ev, _, err := Next(buf)
 	if err != nil || string(ev.Target.Index) != "log-x" || string(ev.Target.ID) != "id1" || ev.Target.Op != OpIndex || ev.Origin != (Origin{1, 2, 3}) {
@@ -172,7 +172,7 @@ func FuzzJSONString(f *testing.F) {
 
 func FuzzNext(f *testing.F) {
 	f.Add(AppendRecord(nil, at, Origin{1, 2, 3}, []byte("x")))
-	f.Add(AppendDocument(AppendTarget(nil, at, nil, Target{Index: []byte("i")}, nil), []byte("{}")))
+	f.Add(AppendDocument(AppendTarget(nil, at, nil, Target{Index: []byte("i")}, nil, nil), []byte("{}")))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		for {
 			ev, rest, err := Next(b)

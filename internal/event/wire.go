@@ -11,8 +11,9 @@
 //	input → filter:  {"siem": {"object": …, "record": …, "size": …, "envelope": …}}, {"message": "the record as it came"}
 //	filter → output: {"siem": {"object": …, "record": …, "size": …, "index": …, "id": …, "op": …}}, {the document}
 //
-// A record that cannot become a document travels on with op "unreadable" and
-// its reason: the output keeps it as a dead letter.
+// A record that cannot become a document travels on with op "unreadable", an
+// object that gives no more records as one with op "quarantined", both with class
+// and reason: the output keeps them as dead letters.
 //
 // # Promises
 //
@@ -47,13 +48,19 @@ const (
 	// OpIndex stores it in place of an older version with the same id.
 	OpIndex
 	// OpUnreadable means that there is no document: the record goes to the
-	// dead letters with Target.Reason and is judged unreadable.
+	// dead letters with Target.Class and Target.Reason and is judged unreadable.
 	OpUnreadable
+	// OpQuarantined is the same for what is left of an object: the record that
+	// it would have had next stands for it.
+	OpQuarantined
 )
 
-var opNames = [...]string{"create", "index", "unreadable"}
+var opNames = [...]string{"create", "index", "unreadable", "quarantined"}
 
 func (o Op) String() string { return opNames[o] }
+
+// Refused reports whether there is no document.
+func (o Op) Refused() bool { return o >= OpUnreadable }
 
 // Origin says which record of which open lease an event comes from.
 type Origin struct {
@@ -67,7 +74,8 @@ type Target struct {
 	Index  []byte
 	ID     []byte // nil: the cluster chooses one
 	Op     Op
-	Reason []byte // why it is unreadable, as a sentence without a full stop
+	Class  []byte // why it is refused: one of few words
+	Reason []byte // and as a sentence without a full stop
 }
 
 // Event is one event on the wire. Its slices alias the buffer.
@@ -103,30 +111,45 @@ func AppendEnveloped(dst []byte, t time.Time, o Origin, envelope, message []byte
 	dst = msgp.AppendString(dst, siemKey)
 	dst = append(dst, 0x84)
 	dst = appendOrigin(dst, o)
-	dst = msgp.AppendString(dst, "envelope")
-	dst = msgp.AppendStringFromBytes(dst, envelope)
+	dst = appendEnvelope(dst, envelope)
 	return appendMessage(dst, message)
 }
 
-// AppendUnreadable appends the event of a record that cannot become a
-// document; reason says why.
-func AppendUnreadable(dst []byte, t time.Time, o Origin, reason string, message []byte) []byte {
+// Refusal says why there is no document.
+type Refusal struct {
+	Op       Op     // OpUnreadable or OpQuarantined
+	Class    string // one of few words, for counters
+	Reason   string // a sentence without a full stop
+	Envelope []byte // of the record, nil for none
+}
+
+// AppendRefusal appends the event of a record that cannot become a document.
+func AppendRefusal(dst []byte, t time.Time, o Origin, r Refusal, message []byte) []byte {
 	dst = appendHead(dst, t)
 	dst = append(dst, 0x81)
 	dst = msgp.AppendString(dst, siemKey)
-	dst = append(dst, 0x85)
+	n := uint32(6)
+	if r.Envelope != nil {
+		n++
+	}
+	dst = msgp.AppendMapHeader(dst, n)
 	dst = appendOrigin(dst, o)
+	dst = appendEnvelope(dst, r.Envelope)
 	dst = msgp.AppendString(dst, "op")
-	dst = msgp.AppendString(dst, opNames[OpUnreadable])
+	dst = msgp.AppendString(dst, opNames[r.Op])
+	dst = msgp.AppendString(dst, "class")
+	dst = msgp.AppendString(dst, r.Class)
 	dst = msgp.AppendString(dst, "reason")
-	dst = msgp.AppendString(dst, reason)
+	dst = msgp.AppendString(dst, r.Reason)
 	return appendMessage(dst, message)
 }
 
 // AppendTarget appends the beginning of a document's event: time and metadata.
 // The record follows, as one msgpack map. origin may be nil (another input's
 // record); metadata are the other keys that came with it, as a msgpack map.
-func AppendTarget(dst []byte, t time.Time, origin *Origin, target Target, metadata []byte) []byte {
+// envelope, which may be nil, travels on for the case that the document is
+// refused: without it the record could not be replayed.
+func AppendTarget(dst []byte, t time.Time, origin *Origin, target Target, envelope, metadata []byte) []byte {
 	dst = appendHead(dst, t)
 	others, body := otherKeys(metadata)
 	dst = msgp.AppendMapHeader(dst, uint32(others)+1)
@@ -139,10 +162,14 @@ func AppendTarget(dst []byte, t time.Time, origin *Origin, target Target, metada
 	if target.ID != nil {
 		n++
 	}
+	if envelope != nil {
+		n++
+	}
 	dst = msgp.AppendMapHeader(dst, n)
 	if origin != nil {
 		dst = appendOrigin(dst, *origin)
 	}
+	dst = appendEnvelope(dst, envelope)
 	dst = msgp.AppendString(dst, "index")
 	dst = msgp.AppendStringFromBytes(dst, target.Index)
 	if target.ID != nil {
@@ -175,6 +202,14 @@ func appendOrigin(dst []byte, o Origin) []byte {
 	dst = msgp.AppendUint64(dst, o.Record)
 	dst = msgp.AppendString(dst, "size")
 	return msgp.AppendUint64(dst, uint64(o.Size))
+}
+
+func appendEnvelope(dst, envelope []byte) []byte {
+	if envelope == nil {
+		return dst
+	}
+	dst = msgp.AppendString(dst, "envelope")
+	return msgp.AppendStringFromBytes(dst, envelope)
 }
 
 func appendMessage(dst, message []byte) []byte {
@@ -318,6 +353,8 @@ func (ev *Event) readSiem(b []byte) ([]byte, error) {
 			ev.Target.ID, b, err = msgp.ReadStringZC(b)
 		case "envelope":
 			ev.Envelope, b, err = msgp.ReadStringZC(b)
+		case "class":
+			ev.Target.Class, b, err = msgp.ReadStringZC(b)
 		case "reason":
 			ev.Target.Reason, b, err = msgp.ReadStringZC(b)
 		case "op":
@@ -327,6 +364,8 @@ func (ev *Event) readSiem(b []byte) ([]byte, error) {
 				ev.Target.Op = OpIndex
 			case "unreadable":
 				ev.Target.Op = OpUnreadable
+			case "quarantined":
+				ev.Target.Op = OpQuarantined
 			}
 		default:
 			b, err = Skip(b)

@@ -34,7 +34,7 @@ func vpcChunk(t testing.TB, object uint64, finished bool) (chunk []byte, events 
 		line := lines[events%len(lines)]
 		events++
 		chunk = event.AppendTarget(chunk, time.Unix(1700000000, 0), &event.Origin{Object: object, Record: uint64(events), Size: 130},
-			event.Target{Index: []byte("log-aws-vpcflowlogs-2023-11"), ID: fmt.Appendf(nil, "%032x", events)}, nil)
+			event.Target{Index: []byte("log-aws-vpcflowlogs-2023-11"), ID: fmt.Appendf(nil, "%032x", events)}, nil, nil)
 		if finished {
 			chunk = event.AppendDocument(chunk, []byte(line))
 			continue

@@ -8,6 +8,7 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 
+	"github.com/fluent-siem/fluent-siem/internal/deadletter"
 	"github.com/fluent-siem/fluent-siem/internal/lease"
 )
 
@@ -34,12 +35,13 @@ type item struct {
 	record         uint64
 	size           int64
 	object         *lease.Object // nil: no open lease waits for it
+	envelope       []byte        // of the record, in the chunk; nil for none
 }
 
 // refusal is an event that becomes no document: a dead letter at once.
 type refusal struct {
 	item
-	letter letter
+	letter deadletter.Letter
 	final  lease.Outcome
 }
 
@@ -52,7 +54,7 @@ func (b *bulk) release() {
 	if cap(b.lines) > 16<<20 {
 		b.lines = nil
 	}
-	clear(b.items) // they point to leases
+	clear(b.items) // they point to leases and chunks
 	b.lines, b.items, b.refused, b.verdicts = b.lines[:0], b.items[:0], nil, b.verdicts[:0]
 	bulks.Put(b)
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -20,6 +21,7 @@ import (
 
 	"github.com/tinylib/msgp/msgp"
 
+	"github.com/fluent-siem/fluent-siem/internal/deadletter"
 	"github.com/fluent-siem/fluent-siem/internal/event"
 	"github.com/fluent-siem/fluent-siem/internal/lease"
 	"github.com/fluent-siem/fluent-siem/internal/process"
@@ -226,21 +228,15 @@ func newRig(t testing.TB, c *cluster, change ...func(*Config)) *rig {
 }
 
 // lettersIn reads all dead letters.
-func lettersIn(t testing.TB, dir string) (all []letter) {
+func lettersIn(t testing.TB, dir string) (all []deadletter.Letter) {
 	t.Helper()
-	files, _ := filepath.Glob(filepath.Join(dir, "*.ndjson"))
-	for _, f := range files {
-		text, err := os.ReadFile(f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for line := range strings.Lines(string(text)) {
-			var l letter
-			if err := json.Unmarshal([]byte(line), &l); err != nil {
-				t.Fatalf("%s: %v: %q", f, err, line)
-			}
-			all = append(all, l)
-		}
+	box, err := deadletter.Open(deadletter.Config{Place: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	damage, err := box.Each(t.Context(), func(e *deadletter.Entry) error { all = append(all, e.Letter); return nil })
+	if err != nil && !errors.Is(err, os.ErrNotExist) || damage.Files != nil {
+		t.Fatalf("%v, damage %+v", err, damage)
 	}
 	return all
 }
@@ -262,7 +258,7 @@ func (r *rig) chunkOf(n int, index func(i int) string) (chunk []byte, l *lease.L
 }
 
 func appendEvent(dst []byte, origin *event.Origin, target event.Target, record map[string]string) []byte {
-	dst = event.AppendTarget(dst, time.Unix(1700000000, 5), origin, target, nil)
+	dst = event.AppendTarget(dst, time.Unix(1700000000, 5), origin, target, nil, nil)
 	return msgp.AppendMapStrStr(dst, record)
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fluent-siem/fluent-siem/internal/deadletter"
 	"github.com/fluent-siem/fluent-siem/internal/settings"
 )
 
@@ -98,30 +99,55 @@ type Config struct {
 	// inputs, as it does when it stops. Keep it well below Fluent Bit's grace.
 	StopPatience time.Duration `conf:"stop_patience"`
 
-	// DeadLetters is the folder for documents that the cluster refuses for what
-	// they are: one line each, with the reason, the document and its origin.
+	// DeadLetters is where documents go that the cluster refuses for what they
+	// are, records that became no document, and objects that cannot be read: a
+	// folder, or s3://bucket/prefix/. `fluent-siem deadletter` lists and replays them.
 	DeadLetters string `conf:"dead_letters"`
 
 	// DeadLetterSize is how large a file of dead letters grows before the next
-	// one is begun. A new day begins a new file, too.
+	// one is begun. In S3 each write is an object.
 	DeadLetterSize settings.Bytes `conf:"dead_letter_size"`
+
+	// DeadLetterAge is how old a file of dead letters grows before the next one
+	// is begun.
+	DeadLetterAge time.Duration `conf:"dead_letter_age"`
+
+	// DeadLetterLimit is how much the folder may hold. When it is full, what
+	// would be a dead letter waits, its notification stays in the queue, and
+	// health says so. 0: no limit. It does not apply to S3.
+	DeadLetterLimit settings.Bytes `conf:"dead_letter_limit"`
+
+	// DeadLetterKMSKey is the id or ARN of the KMS key that dead letters in S3
+	// are encrypted with. Default: as the bucket says.
+	DeadLetterKMSKey string `conf:"dead_letter_kms_key"`
+
+	// DeadLetterRegion is the region of that bucket. Default: the SDK's.
+	DeadLetterRegion string `conf:"dead_letter_region"`
+}
+
+// Box is where dead letters are kept.
+func (c Config) Box() deadletter.Config {
+	return deadletter.Config{Place: c.DeadLetters, FileSize: int64(c.DeadLetterSize), FileAge: c.DeadLetterAge,
+		Limit: int64(c.DeadLetterLimit), KMSKey: c.DeadLetterKMSKey, Region: c.DeadLetterRegion}
 }
 
 // Defaults returns a Config that lacks only the endpoint.
 func Defaults() Config {
 	return Config{
-		Auth:           "none",
-		Verify:         true,
-		Index:          "log-other",
-		GenerateIDs:    true,
-		BulkSize:       5 << 20,
-		Requests:       8,
-		Compress:       true,
-		RequestTimeout: time.Minute,
-		Patience:       20 * time.Second,
-		StopPatience:   2 * time.Second,
-		DeadLetters:    "/var/lib/fluent-siem/dead-letters",
-		DeadLetterSize: 64 << 20,
+		Auth:            "none",
+		Verify:          true,
+		Index:           "log-other",
+		GenerateIDs:     true,
+		BulkSize:        5 << 20,
+		Requests:        8,
+		Compress:        true,
+		RequestTimeout:  time.Minute,
+		Patience:        20 * time.Second,
+		StopPatience:    2 * time.Second,
+		DeadLetters:     "/var/lib/fluent-siem/dead-letters",
+		DeadLetterSize:  64 << 20,
+		DeadLetterAge:   24 * time.Hour,
+		DeadLetterLimit: 4 << 30,
 	}
 }
 
@@ -163,13 +189,29 @@ func (c Config) Validate() error {
 	if c.StopPatience > c.Patience {
 		bad.Add("stop_patience", "%v is longer than patience (%v); try 2s", c.StopPatience, c.Patience)
 	}
-	if c.DeadLetters == "" {
-		bad.Add("dead_letters", "is empty; name a folder on a disk that survives a restart")
-	}
-	if c.DeadLetterSize < 1<<20 {
-		bad.Add("dead_letter_size", "%v makes too many files; try 64MiB", c.DeadLetterSize)
-	}
+	c.validateDeadLetters(&bad)
 	return bad.Err()
+}
+
+func (c Config) validateDeadLetters(bad *settings.Problems) {
+	_, _, inS3, err := deadletter.ParseS3(c.DeadLetters)
+	switch {
+	case c.DeadLetters == "":
+		bad.Add("dead_letters", "is empty; name a folder on a disk that survives a restart, or s3://bucket/prefix/")
+	case err != nil:
+		bad.Add("dead_letters", "%v", err)
+	case !inS3 && c.DeadLetterKMSKey != "":
+		bad.Add("dead_letter_kms_key", "is of no use for a folder; write dead_letters: s3://bucket/prefix/ or leave it out")
+	}
+	if c.DeadLetterSize < 1<<20 || c.DeadLetterSize > 1<<30 {
+		bad.Add("dead_letter_size", "%v is not between 1MiB and 1GiB; try 64MiB", c.DeadLetterSize)
+	}
+	if c.DeadLetterAge < time.Minute {
+		bad.Add("dead_letter_age", "%v makes too many files; try 24h", c.DeadLetterAge)
+	}
+	if c.DeadLetterLimit != 0 && c.DeadLetterLimit < c.DeadLetterSize {
+		bad.Add("dead_letter_limit", "%v is less than one file (dead_letter_size, %v); try 4GiB, or 0 for no limit", c.DeadLetterLimit, c.DeadLetterSize)
+	}
 }
 
 func (c Config) validateAuth(bad *settings.Problems) {

@@ -2,12 +2,14 @@ package opensearch
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/base64"
 	"encoding/binary"
 	"time"
 
 	"github.com/tinylib/msgp/msgp"
 
+	"github.com/fluent-siem/fluent-siem/internal/deadletter"
 	"github.com/fluent-siem/fluent-siem/internal/event"
 	"github.com/fluent-siem/fluent-siem/internal/lease"
 )
@@ -27,6 +29,7 @@ type documents struct {
 // problem is why an event becomes no document.
 type problem struct {
 	final         lease.Outcome
+	outcome       string // of the letter
 	class, reason string
 }
 
@@ -35,15 +38,18 @@ type problem struct {
 // can be made of it, nothing is added and the problem is returned.
 func (d *documents) add(b *bulk, ev *event.Event, n int32, o *lease.Object) (next []byte, p *problem) {
 	it := newItem(b, ev, n, o)
-	if ev.Target.Op == event.OpUnreadable {
-		return nil, &problem{lease.Unreadable, "unreadable", string(ev.Target.Reason)}
+	switch ev.Target.Op {
+	case event.OpUnreadable:
+		return nil, &problem{lease.Unreadable, deadletter.Unreadable, cmp.Or(string(ev.Target.Class), "unreadable"), string(ev.Target.Reason)}
+	case event.OpQuarantined:
+		return nil, &problem{lease.Unreadable, deadletter.Quarantined, string(ev.Target.Class), string(ev.Target.Reason)}
 	}
 	index := ev.Target.Index
 	if len(index) == 0 {
 		index = d.index
 	}
 	if len(ev.Target.ID) > maxID {
-		return nil, &problem{lease.DeadLettered, "id_too_long", "the id has more than 512 bytes"}
+		return nil, &problem{lease.DeadLettered, deadletter.Refused, "id_too_long", "the id has more than 512 bytes"}
 	}
 	it.create = ev.Target.Op == event.OpCreate && d.ids
 	out := b.lines
@@ -68,7 +74,7 @@ func (d *documents) add(b *bulk, ev *event.Event, n int32, o *lease.Object) (nex
 	out, next, err := appendDocument(out, ev)
 	if err != "" {
 		b.lines = out[:it.line]
-		return nil, &problem{lease.DeadLettered, "no_document", err}
+		return nil, &problem{lease.DeadLettered, deadletter.Refused, "no_document", err}
 	}
 	b.lines = append(out, '\n')
 	it.end = int32(len(b.lines))
@@ -77,7 +83,7 @@ func (d *documents) add(b *bulk, ev *event.Event, n int32, o *lease.Object) (nex
 }
 
 func newItem(b *bulk, ev *event.Event, n int32, o *lease.Object) item {
-	return item{ordinal: n, record: ev.Origin.Record, size: ev.Origin.Size, object: o, line: int32(len(b.lines))}
+	return item{ordinal: n, record: ev.Origin.Record, size: ev.Origin.Size, object: o, envelope: ev.Envelope, line: int32(len(b.lines))}
 }
 
 // appendID makes an id from the chunk's series and the event's place, so the
@@ -161,11 +167,11 @@ func hasKey(b []byte, key string) bool {
 // refuse makes a dead letter of an event that becomes no document. It copies:
 // the chunk is gone when the letter is written.
 func (d *documents) refuse(b *bulk, ev *event.Event, it item, p *problem) {
-	l := letter{Class: p.class, Reason: p.reason, Index: string(ev.Target.Index), ID: string(ev.Target.ID)}
+	l := deadletter.Letter{Class: p.class, Outcome: p.outcome, Reason: p.reason, Index: string(ev.Target.Index), ID: string(ev.Target.ID)}
 	if text, ok := ev.Message(); ok {
 		l.Message = string(text)
 	} else if doc, _, err := event.AppendJSON(nil, ev.Record); err == nil {
-		l.setDocument(doc)
+		l.SetDocument(doc)
 	} else {
 		rest, _ := event.Skip(ev.Record) // valid: it was passed before
 		l.Msgpack = append([]byte(nil), ev.Record[:len(ev.Record)-len(rest)]...)

@@ -53,9 +53,9 @@ func TestDocuments(t *testing.T) {
 			`{"create":{"_index":"other"}}` + "\n" + `{"@timestamp":"x"}` + "\n"},
 		{"empty", bare, plain(nil, at, map[string]any{}),
 			`{"create":{"_index":"other"}}` + "\n" + `{"@timestamp":"2023-11-14T22:13:20Z"}` + "\n"},
-		{"finished", d, event.AppendDocument(event.AppendTarget(nil, at, nil, target, nil), []byte(`{"a": 1.50}`)),
+		{"finished", d, event.AppendDocument(event.AppendTarget(nil, at, nil, target, nil, nil), []byte(`{"a": 1.50}`)),
 			`{"create":{"_index":"log-x","_id":"i<d>&\""}}` + "\n" + `{"a": 1.50}` + "\n"},
-		{"finished on two lines", d, event.AppendDocument(event.AppendTarget(nil, at, nil, target, nil), []byte("{\"a\":\r\n1}")),
+		{"finished on two lines", d, event.AppendDocument(event.AppendTarget(nil, at, nil, target, nil, nil), []byte("{\"a\":\r\n1}")),
 			`{"create":{"_index":"log-x","_id":"i<d>&\""}}` + "\n" + `{"a":  1}` + "\n"},
 	} {
 		b, got := render(t, c.docs, c.chunk)
@@ -85,12 +85,12 @@ func TestRefusals(t *testing.T) {
 		class string
 		final lease.Outcome
 	}{
-		"unreadable": {event.AppendUnreadable(nil, time.Unix(1, 0), event.Origin{Object: 1, Record: 2}, "no JSON", []byte("{")), "unreadable", lease.Unreadable},
+		"unreadable": {event.AppendRefusal(nil, time.Unix(1, 0), event.Origin{Object: 1, Record: 2}, event.Refusal{Op: event.OpUnreadable, Class: "unreadable", Reason: "no JSON"}, []byte("{")), "unreadable", lease.Unreadable},
 		"no map":     {msgp.AppendString([]byte{0x92, 1}, "text"), "no_document", lease.DeadLettered},
 		"deep":       {deep, "no_document", lease.DeadLettered},
 		"long id": {appendEvent(nil, nil, event.Target{Index: []byte("x"), ID: bytes.Repeat([]byte("i"), 513)}, map[string]string{"message": "m"}),
 			"id_too_long", lease.DeadLettered},
-		"finished but no object": {event.AppendDocument(event.AppendTarget(nil, time.Unix(1, 0), nil, event.Target{Index: []byte("x")}, nil), []byte("1")),
+		"finished but no object": {event.AppendDocument(event.AppendTarget(nil, time.Unix(1, 0), nil, event.Target{Index: []byte("x")}, nil, nil), []byte("1")),
 			"no_document", lease.DeadLettered},
 	} {
 		b, lines := render(t, d, c.chunk)

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fluent-siem/fluent-siem/internal/deadletter"
 	"github.com/fluent-siem/fluent-siem/internal/event"
 	"github.com/fluent-siem/fluent-siem/internal/lease"
 )
@@ -276,9 +277,9 @@ func (j *job) loseTail(rest []byte, n int32, err error) {
 		return
 	}
 	j.total++
-	l := letter{Class: "broken_chunk", Reason: "the rest of the chunk cannot be read: " + err.Error(), Msgpack: rest}
-	j.address(&l, item{}, lease.DeadLettered)
-	if err := j.w.letters.write([]letter{l}); err != nil {
+	l := deadletter.Letter{Class: "broken_chunk", Outcome: deadletter.Refused, Reason: "the rest of the chunk cannot be read: " + err.Error(), Msgpack: rest}
+	j.address(&l, item{})
+	if err := j.w.keep([]deadletter.Letter{l}); err != nil {
 		j.w.lettersFail(err)
 		j.leaveOpen(n, false, "dead letters cannot be written: "+err.Error())
 		return

@@ -3,6 +3,7 @@ package opensearch
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/valyala/fastjson"
 
+	"github.com/fluent-siem/fluent-siem/internal/deadletter"
 	"github.com/fluent-siem/fluent-siem/internal/lease"
 )
 
@@ -286,25 +288,25 @@ func (j *job) judge(b *bulk, list []int32, bad []result) (o outcome) {
 // keep writes the dead letters among bad. An error means that none of them is
 // kept.
 func (j *job) keep(b *bulk, list []int32, bad []result) error {
-	var letters []letter
+	var letters []deadletter.Letter
 	for _, r := range bad {
 		if r.Verdict != Rejected {
 			continue
 		}
 		it := b.items[list[r.at]]
-		l := letter{Class: r.Class, Status: r.status, Type: r.kind, Reason: r.reason, Op: "index"}
+		l := deadletter.Letter{Class: r.Class, Outcome: deadletter.Refused, Status: r.status, Type: r.kind, Reason: r.reason, Op: "index"}
 		if it.create {
 			l.Op = "create"
 		}
 		l.Index, l.ID = b.action(list[r.at])
-		l.setDocument(bytes.TrimSuffix(b.lines[it.doc:it.end], []byte("\n")))
-		j.address(&l, it, lease.DeadLettered)
+		l.SetDocument(bytes.TrimSuffix(b.lines[it.doc:it.end], []byte("\n")))
+		j.address(&l, it)
 		letters = append(letters, l)
 	}
 	if letters == nil {
 		return nil
 	}
-	err := j.w.letters.write(letters)
+	err := j.w.keep(letters)
 	if err != nil {
 		j.w.lettersFail(err)
 	} else {
@@ -314,23 +316,24 @@ func (j *job) keep(b *bulk, list []int32, bad []result) error {
 }
 
 // address fills in where the record of a letter came from.
-func (j *job) address(l *letter, it item, final lease.Outcome) {
-	l.Time, l.Tag, l.Attempts, l.Outcome, l.Record = time.Now().UTC(), j.tag, it.attempts, final.String(), it.record
+func (j *job) address(l *deadletter.Letter, it item) {
+	l.Time, l.Tag, l.Attempts, l.Record, l.Envelope = time.Now().UTC(), j.tag, it.attempts, it.record, string(it.envelope)
 	if it.object != nil {
 		s := &it.object.Source
-		l.Bucket, l.Key, l.Version, l.LogType = s.Bucket, s.Key, s.Version, s.LogType
+		l.Bucket, l.Key, l.Version, l.LogType, l.Account, l.Region = s.Bucket, s.Key, s.Version, s.LogType, s.Account, s.Region
+		l.Header, l.Format, l.Object = string(s.Header), s.Format, it.object.ID
 	}
 }
 
 // bury writes the dead letters of events that became no document.
 func (j *job) bury(b *bulk) {
-	letters := make([]letter, len(b.refused))
+	letters := make([]deadletter.Letter, len(b.refused))
 	for i, r := range b.refused {
 		letters[i] = r.letter
-		j.address(&letters[i], r.item, r.final)
+		j.address(&letters[i], r.item)
 	}
 	for try := 0; ; try++ {
-		err := j.w.letters.write(letters)
+		err := j.w.keep(letters)
 		if err == nil {
 			break
 		}
@@ -358,9 +361,14 @@ const lettersKey = "dead letters" // no index has a blank in its name
 
 func (w *Writer) lettersFail(err error) {
 	w.metrics.unwritten.Inc()
-	w.trouble.set(lettersKey, fmt.Sprintf("dead letters cannot be written: %v; their documents wait; make the folder writable or free disk space", err))
+	todo := "make the place writable or free space"
+	var full *deadletter.FullError
+	if errors.As(err, &full) {
+		todo = "replay and prune dead letters, or raise dead_letter_limit"
+	}
+	w.trouble.set(lettersKey, fmt.Sprintf("dead letters cannot be written: %v; their documents wait; %s", err, todo))
 	w.say(lettersKey, slog.LevelError, "dead letters cannot be written; their documents are kept and tried again",
-		"dead_letters", w.cfg.DeadLetters, "error", err, "todo", "make the folder writable or free disk space")
+		"dead_letters", w.cfg.DeadLetters, "error", err, "todo", todo)
 }
 
 func (w *Writer) say(kind string, level slog.Level, msg string, attrs ...any) {

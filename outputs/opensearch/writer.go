@@ -7,12 +7,12 @@
 // An event becomes the two lines of a document (documents.add); documents fill
 // a bulk request (bulk); each item of the answer gets a [Verdict] from one table
 // (itemRules); what the cluster refuses for good becomes a dead letter
-// (deadLetters). [Writer] ties them together.
+// (package deadletter). [Writer] ties them together.
 //
 // # Promises
 //
 //   - Write returns nil only when each document of the chunk has a final
-//     verdict: stored, there already (duplicate), or kept as a dead letter that is on disk.
+//     verdict: stored, there already (duplicate), or kept as a dead letter that is durable.
 //   - A bad document harms no other: a request that is refused for one of its
 //     documents is halved until the one is found.
 //   - What may still succeed is never given up: a busy cluster, a full disk, a
@@ -57,6 +57,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/fluent-siem/fluent-siem/internal/deadletter"
 	"github.com/fluent-siem/fluent-siem/internal/process"
 )
 
@@ -68,7 +69,8 @@ type Writer struct {
 	name    string // in health
 	client  *client
 	limit   *limiter
-	letters *deadLetters
+	letters *deadletter.Box
+	keep    func([]deadletter.Letter) error // into letters; returns when they are durable
 	metrics *metrics
 	trouble troubles
 	voice   voice
@@ -96,12 +98,22 @@ func WithTransport(t http.RoundTripper) Option { return func(w *Writer) { w.clie
 // WithName sets what the Writer is called in health.
 func WithName(name string) Option { return func(w *Writer) { w.name = name } }
 
+// WithDeadLetters has f keep dead letters in place of what Config names; f
+// returns nil when they are durable.
+func WithDeadLetters(f func([]deadletter.Letter) error) Option {
+	return func(w *Writer) { w.keep = f }
+}
+
 // New returns a Writer that is ready to use, also when the cluster is not
 // there or a file is missing: both may come. cfg is the operator's; options are
 // the program's, and a test's.
 func New(cfg Config, p *process.Process, opts ...Option) (*Writer, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("output opensearch_bulk:\n%w", err)
+	}
+	box, err := deadletter.Open(cfg.Box())
+	if err != nil { // Validate has parsed it
+		return nil, fmt.Errorf("output opensearch_bulk: dead_letters: %w", err)
 	}
 	m := newMetrics(p)
 	w := &Writer{
@@ -110,7 +122,8 @@ func New(cfg Config, p *process.Process, opts ...Option) (*Writer, error) {
 		log:     slog.Default(),
 		name:    "output opensearch_bulk " + hostOf(cfg.Endpoint[0]),
 		client:  &client{cfg: cfg},
-		letters: &deadLetters{dir: cfg.DeadLetters, limit: int64(cfg.DeadLetterSize), now: time.Now},
+		letters: box,
+		keep:    box.Write,
 		metrics: m,
 		slots:   make(chan struct{}, cfg.Requests),
 	}

@@ -302,7 +302,7 @@ func TestUnwritableDeadLettersHold(t *testing.T) {
 			t.Fatal(err)
 		}
 		chunk, l, o := r.chunkOf(10, one("log"))
-		chunk = event.AppendUnreadable(chunk, time.Unix(1, 0), event.Origin{Object: o.ID, Record: 11, Size: 1}, "not JSON", []byte("{"))
+		chunk = event.AppendRefusal(chunk, time.Unix(1, 0), event.Origin{Object: o.ID, Record: 11, Size: 1}, event.Refusal{Op: event.OpUnreadable, Class: "unreadable", Reason: "not JSON"}, []byte("{"))
 		o.Read(1, 1) // too late for the seal, as far as the books go: the lease stays open for it
 		err := r.Write(t.Context(), "siem", chunk)
 		var retry *RetryError

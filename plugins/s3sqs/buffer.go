@@ -44,12 +44,12 @@ func (c *chunk) free() {
 func credit(n int) int64 { return int64(3*n) + 1<<10 }
 
 // add appends one record and what it was wrapped in; bad says why it is none,
-// or is empty.
-func (c *chunk) add(o *lease.Object, at time.Time, number uint64, size int64, envelope, raw []byte, bad string) {
+// or is nil.
+func (c *chunk) add(o *lease.Object, at time.Time, number uint64, size int64, envelope, raw []byte, bad *event.Refusal) {
 	origin := event.Origin{Object: o.ID, Record: number, Size: size}
 	switch {
-	case bad != "":
-		c.events = event.AppendUnreadable(c.events, at, origin, bad, raw)
+	case bad != nil:
+		c.events = event.AppendRefusal(c.events, at, origin, *bad, raw)
 	case envelope != nil:
 		c.events = event.AppendEnveloped(c.events, at, origin, envelope, raw)
 	default:

@@ -70,8 +70,8 @@ func TestBadObjects(t *testing.T) {
 		{name: "100 MB line", object: gz("{\"Records\":[{\"a\":\"" + noise(100<<20) + "\"},{\"b\":1}]}"), outcome: "read", records: 2, bad: "too_long", line: []string{"dead letters", "bad=1"}},
 		{name: "bomb by ratio", object: gz(strings.Repeat("0", 40<<20)), outcome: "bomb", records: -1, line: []string{"read no further (bomb)", "ratio_limit"}},
 		{name: "bomb by size", object: gz(trailText(300000)), outcome: "bomb", records: -1, line: []string{"read no further (bomb)", "object_limit"}},
-		{name: "gzip in gzip in gzip in gzip", object: gz(gz(gz(gz("{}")))), outcome: "bomb", line: []string{"more than 3 layers"}},
-		{name: "binary", object: "\x00\x01\x02\x03", outcome: "binary", line: []string{"read no further (binary)"}},
+		{name: "gzip in gzip in gzip in gzip", object: gz(gz(gz(gz("{}")))), outcome: "bomb", records: 1, line: []string{"more than 3 layers", "quarantined"}},
+		{name: "binary", object: "\x00\x01\x02\x03", outcome: "binary", records: 1, line: []string{"read no further (binary)"}},
 		{name: "nobody claims it", object: "x", key: "other/object.bin", outcome: "unclaimed", logType: "none", line: []string{"not read (unclaimed)", "acknowledged", "to do:"}},
 		{name: "folder", object: "", key: "AWSLogs/1/CloudTrail/", outcome: "folder", logType: "none", line: []string{"not read (folder)"}},
 		{name: "ignored", object: "x", key: "ignored/x", outcome: "ignored", logType: "none", line: []string{"not read (ignored)"}},
@@ -115,6 +115,15 @@ func TestBadObjects(t *testing.T) {
 			if c.records >= 0 && all != 10+c.records {
 				t.Errorf("%d records of the bad object, want %d", all-10, c.records)
 			}
+			quarantined := 0
+			for line := range r.host.lines {
+				if strings.HasPrefix(line, "BAD quarantined "+c.outcome+": ") {
+					quarantined++
+				}
+			}
+			if want := strings.Contains(c.line[0], "read no further") || c.outcome == "bomb"; want != (quarantined == 1) {
+				t.Errorf("quarantined %d times, want %v", quarantined, want)
+			}
 			if c.bad != "" && r.counter("bad_records_total", "cloudtrail", c.bad) != 1 {
 				t.Errorf("reason %s was not counted", c.bad)
 			}
@@ -152,7 +161,7 @@ func TestGone(t *testing.T) {
 	r.queue.Send(awsemu.Body(awsemu.ShapeS3, "logs", key("gone"), "", 10, "e"), 0)
 	r.start()
 	r.untilEmpty()
-	if r.object("cloudtrail", "gone") != 1 || r.log.line("the object is gone", "acknowledged", "to do:") == "" {
+	if r.object("cloudtrail", "gone") != 1 || r.log.line("the object is gone", "quarantined", "acknowledged", "to do:") == "" {
 		t.Errorf("not counted or not said:\n%s", r.log)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fluent-siem/fluent-siem/internal/event"
 	"github.com/fluent-siem/fluent-siem/internal/lease"
 	"github.com/fluent-siem/fluent-siem/plugins/s3sqs/split"
 )
@@ -86,9 +87,10 @@ func (q *queue) pass(h *hold, src lease.Source, log *slog.Logger, outcome, why, 
 func (q *queue) read(h *hold, a announced, src lease.Source, f split.Framing, log *slog.Logger) error {
 	in := q.run.in
 	began := time.Now()
+	rd := &reader{q: q, h: h, src: src, a: a, buffer: q.run.buffers.get(in.tag + "." + src.LogType), at: began}
 	content, err := q.run.open(h.ctx, a)
 	if err != nil {
-		return q.missing(h, src, log, err)
+		return rd.missing(log, err)
 	}
 	defer content.Close()
 	if src.ETag == "" {
@@ -101,7 +103,7 @@ func (q *queue) read(h *hold, a announced, src lease.Source, f split.Framing, lo
 		return q.pass(h, src, log, "empty", "it has no bytes", "nothing")
 	}
 	f.First, f.Last = a.first, a.last
-	rd := &reader{q: q, h: h, src: src, a: a, content: content, buffer: q.run.buffers.get(in.tag + "." + src.LogType), at: time.Now()}
+	rd.src, rd.content = src, content
 	if n := in.cfg.SplitRecords; n > 0 && a.last == 0 {
 		rd.partAfter = max(a.first, 1) - 1 + uint64(n)
 	}
@@ -121,12 +123,14 @@ func (q *queue) read(h *hold, a announced, src lease.Source, f split.Framing, lo
 	var fault *split.Error
 	switch {
 	case errors.As(err, &fault):
-		rd.seal(fault)
+		if err := rd.quarantine(string(fault.Reason), fault); err != nil {
+			return err
+		}
 		in.metrics.objects.WithLabelValues(src.LogType, string(fault.Reason)).Inc()
-		log.Warn(fmt.Sprintf("the object is read no further (%s): %v; the records before that go on, what follows is not loaded; its message is acknowledged when they are; to do: %s",
+		log.Warn(fmt.Sprintf("the object is read no further (%s): %v; the records before that go on, what follows is quarantined among the dead letters; its message is acknowledged when that is done; to do: %s",
 			fault.Reason, fault, contentAdvice(fault.Reason)), "records", res.Read, "bytes", res.Bytes, "size", res.Compressed)
 	case err != nil:
-		return q.missing(h, src, log, err)
+		return rd.missing(log, err)
 	default:
 		rd.seal(nil)
 		if res.Read == 0 {
@@ -146,17 +150,18 @@ func (q *queue) read(h *hold, a announced, src lease.Source, f split.Framing, lo
 	return nil
 }
 
-// missing gives an object that does not exist its verdict; other errors pass.
-func (q *queue) missing(h *hold, src lease.Source, log *slog.Logger, err error) error {
+// missing quarantines an object that does not exist; other errors pass.
+func (rd *reader) missing(log *slog.Logger, err error) error {
 	f := classify(err)
-	if c := context.Cause(h.ctx); c != nil || f.class != gone {
+	if c := context.Cause(rd.h.ctx); c != nil || f.class != gone {
 		return err
 	}
-	o := h.lease.Add(src)
-	o.Seal(f)
-	q.run.in.metrics.objects.WithLabelValues(src.LogType, string(gone)).Inc()
-	if q.run.in.lines.allow("object gone") {
-		log.Warn("the object is gone: "+f.err.Error()+"; its records cannot be loaded and its message is acknowledged; to do: let lifecycle rules delete objects later than they are loaded", "version", src.Version)
+	if err := rd.quarantine(string(gone), f); err != nil {
+		return err
+	}
+	rd.q.run.in.metrics.objects.WithLabelValues(rd.src.LogType, string(gone)).Inc()
+	if rd.q.run.in.lines.allow("object gone") {
+		log.Warn("the object is gone: "+f.err.Error()+"; its records cannot be loaded, it is quarantined among the dead letters and its message is acknowledged; to do: let lifecycle rules delete objects later than they are loaded", "version", rd.src.Version)
 	}
 	return nil
 }
@@ -165,9 +170,9 @@ func (q *queue) missing(h *hold, src lease.Source, log *slog.Logger, err error) 
 func contentAdvice(r split.Reason) string {
 	switch r {
 	case split.Bomb:
-		return "look at the object; if it is genuine, raise object_limit, ratio_limit or spool_limit and announce it again"
+		return "look at the object; if it is genuine, raise object_limit, ratio_limit or spool_limit and replay the dead letter"
 	case split.Truncated, split.Corrupt:
-		return "look whether its writer failed; when it is repaired, announce it again"
+		return "look whether its writer failed; when it is repaired, replay the dead letter"
 	case split.Unsupported:
 		return "have it written with gzip, zstd, lz4 or without compression"
 	}
@@ -189,6 +194,7 @@ type reader struct {
 	head *split.Head   // of o
 	o    *lease.Object // another for each header
 	c    *chunk
+	last uint64 // position of the last record
 
 	bad       *split.Error // the first
 	badNumber uint64
@@ -211,19 +217,44 @@ func (rd *reader) record(r split.Record) error {
 	if rd.queued() {
 		size = 0
 	}
-	reason := ""
+	rd.last = r.Number
+	var bad *event.Refusal
 	if r.Bad != nil {
-		reason = r.Bad.Error()
+		bad = &event.Refusal{Op: event.OpUnreadable, Class: string(r.Bad.Reason), Reason: r.Bad.Error(), Envelope: r.Envelope}
 		rd.q.run.in.metrics.bad.WithLabelValues(rd.src.LogType, string(r.Bad.Reason)).Inc()
 		if rd.bad == nil {
 			rd.bad, rd.badNumber = r.Bad, r.Number
 		}
 	}
-	rd.c.add(rd.o, rd.at, r.Number, size, r.Envelope, r.Raw, reason)
+	rd.c.add(rd.o, rd.at, r.Number, size, r.Envelope, r.Raw, bad)
 	rd.c.size += need
 	if len(rd.c.events) >= chunkSize || rd.c.size >= rd.q.run.in.credit.Limit()/16 {
 		return rd.flush()
 	}
+	return nil
+}
+
+// quarantine ends the object's books with a record that stands for what cannot
+// be read of it: a dead letter, from which a replay reads it again. With
+// acknowledge: queued there is none, for nobody would know what it is.
+func (rd *reader) quarantine(class string, why error) error {
+	if !rd.queued() {
+		if rd.o == nil {
+			if err := rd.begin(&split.Head{}); err != nil {
+				return err
+			}
+		}
+		if rd.c == nil {
+			rd.c = chunks.Get().(*chunk)
+		}
+		size := credit(0)
+		rd.c.add(rd.o, rd.at, max(rd.last+1, rd.a.first), size, nil, nil, &event.Refusal{Op: event.OpQuarantined, Class: class, Reason: why.Error()})
+		rd.c.size += size
+		if err := rd.close(); err != nil {
+			return err
+		}
+	}
+	rd.seal(why)
 	return nil
 }
 

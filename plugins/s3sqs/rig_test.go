@@ -219,8 +219,8 @@ func (f *fakeHost) Append(ctx context.Context, tag string, records int, events [
 			return err
 		}
 		text, _ := ev.Message()
-		if ev.Target.Op == event.OpUnreadable {
-			text = append([]byte("BAD "+string(ev.Target.Reason)+": "), text[:min(len(text), 100)]...)
+		if ev.Target.Op.Refused() {
+			text = append([]byte("BAD "+ev.Target.Op.String()+" "+string(ev.Target.Class)+": "+string(ev.Target.Reason)+": "), text[:min(len(text), 100)]...)
 		}
 		if len(text) > 200 {
 			text = text[:200]

@@ -13,7 +13,7 @@ import (
 // twoEvents are a record and a finished document.
 func twoEvents() []byte {
 	chunk := record("a \"line\"")
-	chunk = event.AppendTarget(chunk, time.Unix(5, 0), nil, event.Target{Index: []byte("log-x"), ID: []byte("1")}, nil)
+	chunk = event.AppendTarget(chunk, time.Unix(5, 0), nil, event.Target{Index: []byte("log-x"), ID: []byte("1")}, nil, nil)
 	return event.AppendDocument(chunk, []byte(`{"a":1}`))
 }
 

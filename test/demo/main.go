@@ -110,7 +110,7 @@ func (d demo) run(ctx context.Context, out, diag io.Writer) error {
 
 	fmt.Fprintf(out, "\nThe queue is empty and every lease settled.\n\n")
 	b.print(out)
-	if err := explain(out, setup.DeadLetters()); err != nil {
+	if err := explain(ctx, out, setup); err != nil {
 		return err
 	}
 	if err := d.show(ctx, out, cluster); err != nil {
@@ -149,21 +149,13 @@ func (d demo) objects(root string) ([]corpus.Object, error) {
 }
 
 // explain prints why a record could not be stored, when there is one.
-func explain(out io.Writer, dir string) error {
-	files, err := filepath.Glob(filepath.Join(dir, "*"))
-	if err != nil || len(files) == 0 {
+func explain(ctx context.Context, out io.Writer, setup rig.Setup) error {
+	letters, err := setup.Letters(ctx)
+	if err != nil || len(letters) == 0 {
 		return err
 	}
-	text, err := os.ReadFile(files[0])
-	if err != nil {
-		return err
-	}
-	first, _, _ := bytes.Cut(text, []byte("\n"))
-	var letter struct{ Index, ID, Reason string }
-	if err := json.Unmarshal(first, &letter); err != nil {
-		return fmt.Errorf("%s: %w", files[0], err)
-	}
-	fmt.Fprintf(out, "\nA dead letter is a record that OpenSearch refuses for what it is. It waits in build/demo/dead-letters with its reason, here:\n%s %s: %s\n", letter.Index, letter.ID, letter.Reason)
+	fmt.Fprintf(out, "\nA dead letter is a record that OpenSearch refuses for what it is. It waits in build/demo/dead-letters with its reason (fluent-siem deadletter list), here:\n%s %s: %s\n",
+		letters[0].Index, letters[0].ID, letters[0].Reason)
 	return nil
 }
 

@@ -2,8 +2,7 @@ package e2e
 
 import (
 	"bytes"
-	"os"
-	"path/filepath"
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -13,19 +12,16 @@ import (
 	"github.com/fluent-siem/fluent-siem/test/services/faultproxy"
 )
 
-// deadLetters are the lines in the output's folder.
+// deadLetters are those of the output, as lines.
 func (a *arena) deadLetters() (lines []string) {
 	a.Helper()
-	a.must(filepath.WalkDir(a.setup.DeadLetters(), func(path string, d os.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		b, err := os.ReadFile(path)
-		for line := range strings.Lines(string(b)) {
-			lines = append(lines, strings.TrimSpace(line))
-		}
-		return err
-	}))
+	letters, err := a.setup.Letters(a.Context())
+	a.must(err)
+	for _, l := range letters {
+		line, err := json.Marshal(l)
+		a.must(err)
+		lines = append(lines, string(line))
+	}
 	return lines
 }
 

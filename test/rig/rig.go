@@ -10,6 +10,7 @@
 package rig
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -19,6 +20,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/fluent-siem/fluent-siem/internal/deadletter"
 	"github.com/fluent-siem/fluent-siem/sidecar/hostconfig"
 )
 
@@ -96,6 +98,22 @@ type Setup struct {
 
 // DeadLetters is the folder of the output's dead letters.
 func (s Setup) DeadLetters() string { return filepath.Join(s.Dir, "dead-letters") }
+
+// Letters reads them, none when there is no folder.
+func (s Setup) Letters(ctx context.Context) (all []deadletter.Letter, err error) {
+	box, err := deadletter.Open(deadletter.Config{Place: s.DeadLetters()})
+	if err != nil {
+		return nil, err
+	}
+	damage, err := box.Each(ctx, func(e *deadletter.Entry) error { all = append(all, e.Letter); return nil })
+	if damage.Files != nil {
+		return all, fmt.Errorf("dead letters are damaged: %+v", damage)
+	}
+	if errors.Is(err, os.ErrNotExist) {
+		err = nil
+	}
+	return all, err
+}
 
 // StateDir is the folder of the sockets.
 func (s Setup) StateDir() string { return filepath.Join(s.Dir, "state") }
