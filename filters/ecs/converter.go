@@ -10,6 +10,7 @@ import (
 
 	"github.com/fluent-siem/fluent-siem/filters/enrich"
 	"github.com/fluent-siem/fluent-siem/filters/exclude"
+	"github.com/fluent-siem/fluent-siem/filters/lines"
 	"github.com/fluent-siem/fluent-siem/filters/logtype"
 	"github.com/fluent-siem/fluent-siem/internal/event"
 )
@@ -38,6 +39,8 @@ type Converter struct {
 	agents *enrich.AgentReader
 
 	parser fastjson.Parser
+	inner  fastjson.Parser // of JSON in a message
+	row    lines.Row
 	xml    xmlTree
 	arena  fastjson.Arena
 	w      event.Writer

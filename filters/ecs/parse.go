@@ -77,6 +77,10 @@ var parsers = map[logtype.Format]func(*Converter) error{
 	logtype.ColumnF: (*Converter).parseColumns,
 	logtype.Pattern: (*Converter).parsePattern,
 	logtype.AccessF: (*Converter).parseAccess,
+	logtype.CEF:     (*Converter).parseLine,
+	logtype.LEEF:    (*Converter).parseLine,
+	logtype.Pairs:   (*Converter).parseLine,
+	logtype.Sys:     (*Converter).parseLine,
 	logtype.XML:     (*Converter).parseXML,
 	logtype.WinEvt:  (*Converter).parseWindows,
 }
@@ -95,13 +99,18 @@ func (c *Converter) parseJSON() error {
 		return fmt.Errorf("a JSON %s, want an object", v.Type())
 	}
 	c.rec = v
+	c.rename()
+	return nil
+}
+
+// rename gives root fields of the record the names that the type wants.
+func (c *Converter) rename() {
 	for _, r := range c.p.renames {
-		if item := v.Get(r.from); item != nil && item.Type() != fastjson.TypeNull {
-			v.Set(r.to, item)
-			v.Del(r.from)
+		if item := c.rec.Get(r.from); item != nil && item.Type() != fastjson.TypeNull {
+			c.rec.Set(r.to, item)
+			c.rec.Del(r.from)
 		}
 	}
-	return nil
 }
 
 func (c *Converter) parseColumns() error {

@@ -105,7 +105,7 @@ func (c *Converter) findTime() {
 				continue
 			}
 			if t, ok = r.parse(b, r.zone); ok && r.year != nil {
-				t = r.year(t, c.now)
+				t = r.year(t, c.reference())
 			}
 		}
 		if ok {
@@ -126,6 +126,18 @@ func (c *Converter) findTime() {
 	}
 }
 
+// reference is when the object was written: what a time without a year is
+// completed from. An object that is loaded years later has the years it had.
+func (c *Converter) reference() time.Time {
+	switch {
+	case !c.o.at.IsZero():
+		return c.o.at
+	case !c.o.src.EventTime.IsZero():
+		return c.o.src.EventTime
+	}
+	return c.now
+}
+
 // keepTime sets a slot to the envelope's time, a number where it is one.
 func (c *Converter) keepTime(slot int) {
 	if _, ok := digits(c.env.time); ok {
@@ -135,10 +147,17 @@ func (c *Converter) keepTime(slot int) {
 	}
 }
 
-// parseSyslog reads the time of RFC 3164 (section 4.1.2), "Jan  2 15:04:05", with
-// or without a fraction or a colon behind, in year 0, which is a leap year.
+// parseSyslog reads the time of RFC 5424, which is one of ISO 8601, or of RFC 3164
+// (section 4.1.2), "Jan  2 15:04:05", with or without a year before the clock, and
+// a fraction or a colon behind. Without a year it is in year 0, a leap year.
 func parseSyslog(b []byte, zone *time.Location) (time.Time, bool) {
-	if len(b) < len("Jan 2 15:04:05") || b[3] != ' ' {
+	if len(b) < len("Jan 2 15:04:05") {
+		return time.Time{}, false
+	}
+	if b[0] >= '0' && b[0] <= '9' {
+		return parseISO(b, zone)
+	}
+	if b[3] != ' ' {
 		return time.Time{}, false
 	}
 	month := monthOf(b[:3])
@@ -148,14 +167,20 @@ func parseSyslog(b []byte, zone *time.Location) (time.Time, bool) {
 		return time.Time{}, false
 	}
 	day, ok := digits(b[:i])
-	clock := bytes.TrimSuffix(b[i+1:], []byte(":"))
+	year := 0
+	if b = b[i+1:]; len(b) > 5 && b[4] == ' ' {
+		var numeric bool
+		year, numeric = digits(b[:4])
+		ok, b = ok && numeric, b[5:]
+	}
+	clock := bytes.TrimSuffix(b, []byte(":"))
 	if !ok || len(clock) < 8 || clock[2] != ':' || clock[5] != ':' {
 		return time.Time{}, false
 	}
 	hour, ok1 := digits(clock[:2])
 	minute, ok2 := digits(clock[3:5])
 	second, ok3 := digits(clock[6:8])
-	if !ok1 || !ok2 || !ok3 || day < 1 || day > daysIn(0, month) || hour > 23 || minute > 59 || second > 60 {
+	if !ok1 || !ok2 || !ok3 || day < 1 || day > daysIn(year, month) || hour > 23 || minute > 59 || second > 60 {
 		return time.Time{}, false
 	}
 	nanos := 0
@@ -169,7 +194,7 @@ func parseSyslog(b []byte, zone *time.Location) (time.Time, bool) {
 		}
 		nanos = n
 	}
-	return time.Date(0, time.Month(month), day, hour, minute, second, nanos, zone), true
+	return time.Date(year, time.Month(month), day, hour, minute, second, nanos, zone), true
 }
 
 // monthOf is the number of a month's English short name, 0 when it is none.
@@ -184,6 +209,9 @@ func monthOf(b []byte) int {
 // syslogYear gives a time without a year the last year in which it is not later
 // than half a day from now.
 func syslogYear(t, now time.Time) time.Time {
+	if t.Year() != 0 {
+		return t
+	}
 	limit := now.Add(12 * time.Hour)
 	year := limit.In(t.Location()).Year()
 	for range 8 { // 29 February may be years back

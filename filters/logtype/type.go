@@ -64,6 +64,15 @@ type Type struct {
 	// FirstLine is a regular expression for the first line of a record that has
 	// several. Lines before the first such line are not records.
 	FirstLine string `yaml:"first_line"`
+	// KV, LEEF and Syslog say how lines are written that name their fields
+	// themselves (kv, leef, syslog).
+	KV     KV         `yaml:"kv"`
+	LEEF   LEEFLine   `yaml:"leef"`
+	Syslog SyslogLine `yaml:"syslog"`
+	// Wrapped names the field that holds the line where an agent, such as
+	// Fluentd, wrote each line as a JSON object (cef, leef, kv, syslog). Its other
+	// fields stand beside those of the line.
+	Wrapped string `yaml:"wrapped"`
 	// Trim says that blanks at the ends of a message in an envelope do not belong
 	// to it, though records may have several lines.
 	Trim bool `yaml:"trim"`
@@ -369,7 +378,7 @@ func (t *Type) prepare() error {
 	pattern("control_lines", t.ControlLines)
 	t.prefix = literals(t.Key)
 	switch t.Format {
-	case JSON, XML, WinEvt:
+	case JSON, XML, WinEvt, CEF, LEEF, Pairs, Sys:
 	case AccessF:
 		if f := t.Access.Forwarded; f != "" && f != "first" && f != "last" {
 			bad.Add("access.forwarded", "%q; use first or last, or leave it out", f)
@@ -381,7 +390,7 @@ func (t *Type) prepare() error {
 			bad.Add("pattern", "has no named groups: (?P<name>…) makes a field")
 		}
 	default:
-		bad.Add("format", "%q is no format; use json, columns, access, xml, winevt or pattern", t.Format)
+		bad.Add("format", "%q is no format; use json, columns, access, pattern, cef, leef, kv, syslog, xml or winevt", t.Format)
 	}
 	t.firstLine = pattern("first_line", t.FirstLine)
 	t.checkFraming(&bad)
@@ -391,6 +400,7 @@ func (t *Type) prepare() error {
 	case "keep", "drop":
 	default:
 		bad.Add("raw", "%q; use keep or drop", t.Raw)
+	t.checkLines(&bad)
 	}
 	switch t.Provider {
 	case "":
