@@ -2,6 +2,7 @@ package split
 
 import (
 	"errors"
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -93,5 +94,20 @@ func TestQuotesThatAreNotRFC4180AreNotLookedForForever(t *testing.T) {
 	got, _, err := collect(strings.NewReader(object), quoted, Limits{})
 	if err != nil || len(got) != 2*mostBroken+2 {
 		t.Errorf("%d records, %v; want %d", len(got), err, 2*mostBroken+2)
+	}
+}
+
+func TestHeadersWithinAnObject(t *testing.T) {
+	object := "#Version: 1\n0 0\n#Fields: a b\r\n1 2\n#Date: x\n#Fields:  a b \n3 4\n\n#Fields: c\n5\n"
+	var got []string
+	heads := map[*Head]bool{}
+	_, err := Records(strings.NewReader(object), Framing{Kind: CSV, HeaderPrefix: "#Fields:", First: 4}, Limits{}, func(r Record) error {
+		heads[r.Head] = true
+		got = append(got, fmt.Sprintf("%d %s: %s", r.Number, r.Head.Header, r.Raw))
+		return nil
+	})
+	want := []string{"4 a b: 1 2", "5 a b: #Date: x", "7 a b: 3 4", "10 c: 5"}
+	if err != nil || !slices.Equal(got, want) || len(heads) != 2 {
+		t.Errorf("%q with %d heads, %v; want %q", got, len(heads), err, want)
 	}
 }

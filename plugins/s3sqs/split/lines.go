@@ -10,6 +10,10 @@ import (
 // files that were allocated in advance end with, are no text.
 func (s *splitter) lines(w *window) error {
 	header := s.framing.Kind == CSV && s.depth == 0 // still to come
+	named := []byte(s.framing.HeaderPrefix)
+	if len(named) > 0 {
+		header = false
+	}
 	skip := 0
 	if s.framing.Kind == Lines && s.depth == 0 {
 		skip = s.framing.HeaderLines
@@ -49,6 +53,8 @@ func (s *splitter) lines(w *window) error {
 		case skip > 0:
 			skip--
 		case blank(line):
+		case len(named) > 0 && s.depth == 0 && bytes.HasPrefix(line, named):
+			s.rename(line[len(named):])
 		case header && !(s.framing.Headless && !isHeader(line)):
 			header = false
 			s.head = &Head{Kind: CSV, Header: bytes.Clone(line), Layers: s.head.Layers}
@@ -63,6 +69,13 @@ func (s *splitter) lines(w *window) error {
 			s.number += uint64(bytes.Count(line, []byte{'\n'}))
 		}
 		w.start += next
+	}
+}
+
+// rename begins the records under another header, unless it is the same.
+func (s *splitter) rename(header []byte) {
+	if header = bytes.TrimSpace(header); !bytes.Equal(header, s.head.Header) {
+		s.head = &Head{Kind: CSV, Header: bytes.Clone(header), Layers: s.head.Layers}
 	}
 }
 

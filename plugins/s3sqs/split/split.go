@@ -105,6 +105,11 @@ type Framing struct {
 	// has it; 0: a record is one line. Separator is what stands between columns.
 	Quote, Separator byte
 
+	// HeaderPrefix, for CSV, is how the lines begin that name the columns, wherever
+	// they stand: #Fields: in logs of the W3C's extended format. Records before the
+	// first such line have no header. Empty: the first line names the columns.
+	HeaderPrefix string
+
 	// Headless says that a CSV may lack its header: a first line with a number
 	// among its columns is a record.
 	Headless bool
@@ -165,7 +170,8 @@ func (l Limits) withDefaults() Limits {
 type Head struct {
 	// Kind is the framing's, or Parquet.
 	Kind Kind
-	// Header is the first line of a CSV, without its line break.
+	// Header is the line that names the columns of a CSV, without its line break
+	// and without Framing.HeaderPrefix.
 	Header []byte
 	// Layers names the containers found, outermost first: "gzip", "zstd", "bzip2",
 	// "xz", "lz4", "snappy", "zip", "tar".
@@ -187,7 +193,7 @@ type Record struct {
 	// Bad says why the text is not a record; nil for a good one.
 	Bad *Error
 	// Head is the same for all records under one header. It changes within an
-	// object only when a zip holds several files.
+	// object when a zip holds several files, or with Framing.HeaderPrefix.
 	Head *Head
 }
 
