@@ -8,7 +8,7 @@ import (
 )
 
 var trailSteps = map[string]stepDef{
-	"cloudtrail": {nil, []string{"event.outcome", "user.name", "cloud.instance.id", "related.hosts"}, stepCloudTrail},
+	"cloudtrail": {nil, []string{"event.outcome", "user.name", "cloud.instance.id", "related.hosts", "event.category"}, stepCloudTrail},
 }
 
 // stepCloudTrail gives outcome, user name, instance and hosts, and brings
@@ -24,6 +24,9 @@ func stepCloudTrail(c *Converter, _ []*source, slots []int) {
 	}
 	if name := c.text(user); name != nil {
 		c.setText(user, lastName(name))
+	}
+	if string(stringAt(rec, "eventCategory")) == "NetworkActivity" { // through a VPC endpoint
+		c.addToList(slots[4], []byte("network"))
 	}
 	source, _, _ := strings.Cut(unsafeString(stringAt(rec, "eventSource")), ".amazonaws.com")
 	request, response := rec.Get("requestParameters"), rec.Get("responseElements")

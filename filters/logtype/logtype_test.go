@@ -45,11 +45,46 @@ func TestShippedTypesClaimTheirKeys(t *testing.T) {
 		"ocsf-json/app/2024/02/01/0.json.gz":                                                                                                                                      "ocsf-json",
 		"AWSLogs/123456789012/CloudTrail/us-east-1/":                                                                                                                              "",
 		"AWSLogs/123456789012/elasticloadbalancing/us-east-1/2024/01/15/conn_log.123456789012_elasticloadbalancing_us-east-1_app.my-alb.5_20240115T0351Z_10.0.51.7_4a.log.gz":     "",
+		"AWSLogs/123456789012/CloudTrail-NetworkActivity/us-east-1/2024/06/04/x.json.gz":                                                                                          "cloudtrail",
+		"AWSLogs/123456789012/CloudTrail-Aggregated/us-east-1/2025/11/17/x.json.gz":                                                                                               "cloudtrail",
+		"AWSLogs/o-1/123456789012/CloudTrail-Insight/us-east-1/2024/06/04/x.json.gz":                                                                                              "cloudtrail",
+		"AWSLogs/123456789012/CloudTrail-Digest/us-east-1/2024/06/04/x.json.gz":                                                                                                   "",
+		"AWSLogs/123456789012/BedrockModelInvocationLogs/us-east-1/2024/01/15/12/20240115T120000000Z_0badcafe.json.gz":                                                            "bedrock",
+		"AWSLogs/123456789012/BedrockModelInvocationLogs/us-east-1/2024/01/15/12/data/r-1_input.json.gz":                                                                          "",
+		"AWSLogs/123456789012/BedrockModelInvocationLogs/amazon-bedrock-logs-permission-check":                                                                                    "",
+		"AWSLogs/123456789012/VerifiedAccess/us-east-1/2024/01/15/x.log.gz":                                                                                                       "verifiedaccess",
+		"AWSLogs/123456789012/EKS/us-east-1/prod/kube-apiserver-audit-0badcafe/2024/01/15/x.gz":                                                                                   "kubernetes-audit",
+		"kubernetes/audit/2024/01/15/audit.log.gz":                                                                                                                                "kubernetes-audit",
+		"AWSLogs/123456789012/EC2/Linux/Audit/us-east-1/2024/01/15/x.gz":                                                                                                          "linux-auditd",
+		"AWSLogs/123456789012/EC2/Linux/us-east-1/2024/01/15/x.gz":                                                                                                                "linux-os-syslog",
 		"something/else.log": "",
 	} {
 		got, why := r.Match("bucket", key)
 		if name := nameOf(got); name != want {
 			t.Errorf("%s is claimed by %q (%s), want %q", key, name, why, want)
+		}
+	}
+}
+
+// TestIgnoredOnPurpose: a key that its type ignores is told from one that nobody
+// claims, and the reason is said.
+func TestIgnoredOnPurpose(t *testing.T) {
+	set := shipped(t).Set()
+	digest := "AWSLogs/123456789012/CloudTrail-Digest/us-east-1/2024/06/04/x.json.gz"
+	if got := nameOf(set.Ignored("", digest)); got != "cloudtrail" {
+		t.Errorf("the digest is ignored by %q", got)
+	}
+	if _, why := set.Match("", digest); !strings.Contains(why, "ignore_key CloudTrail-Digest/") || !strings.Contains(why, "a digest holds no events") {
+		t.Errorf("why: %s", why)
+	}
+	for _, key := range []string{"AWSLogs/123456789012/CloudTrail/us-east-1/x.json.gz", "AWSLogs/123456789012/CloudTrail-Digest/", "something/else.log"} {
+		if got := set.Ignored("", key); got != nil {
+			t.Errorf("%s is ignored by %s", key, got.Name)
+		}
+	}
+	for _, of := range set.Types() {
+		if (of.IgnoreKey == "") != (of.IgnoreReason == "") {
+			t.Errorf("%s ignores keys without a reason, or the other way round", of.Name)
 		}
 	}
 }

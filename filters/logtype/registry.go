@@ -29,22 +29,41 @@ func (s *Set) Types() []*Type { return s.types }
 // Type finds a log type by its name; nil when there is none.
 func (s *Set) Type(name string) *Type { return s.names[name] }
 
-// Match finds the type that claims an object; nil when nobody does. why is a
-// sentence for people.
+// Match finds the type that claims an object; nil when nobody does, or when who
+// does ignores it. why is a sentence for people.
 func (s *Set) Match(bucket, key string) (t *Type, why string) {
-	if strings.HasSuffix(key, "/") {
+	t, ignored := s.claim(bucket, key)
+	switch {
+	case strings.HasSuffix(key, "/"):
 		return nil, "the key ends with a slash: a folder, not an object with records"
+	case t == nil:
+		return nil, "no log type's key pattern matches"
+	case ignored:
+		why = fmt.Sprintf("%s claims the key, but its ignore_key %s matches", t.Name, t.IgnoreKey)
+		if t.IgnoreReason != "" {
+			why += ": " + t.IgnoreReason
+		}
+		return nil, why
 	}
+	return t, fmt.Sprintf("its key pattern %s matches %q", t.Key, t.key.FindString(key))
+}
+
+// Ignored finds the type that claims an object and ignores it; nil when there is
+// none.
+func (s *Set) Ignored(bucket, key string) *Type {
+	if t, ignored := s.claim(bucket, key); ignored && !strings.HasSuffix(key, "/") {
+		return t
+	}
+	return nil
+}
+
+func (s *Set) claim(bucket, key string) (t *Type, ignored bool) {
 	for _, t := range s.types {
-		if t.key == nil || !t.key.MatchString(key) || t.bucket != nil && !t.bucket.MatchString(bucket) {
-			continue
+		if t.key != nil && t.key.MatchString(key) && (t.bucket == nil || t.bucket.MatchString(bucket)) {
+			return t, t.ignoreKey != nil && t.ignoreKey.MatchString(key)
 		}
-		if t.ignoreKey != nil && t.ignoreKey.MatchString(key) {
-			return nil, fmt.Sprintf("%s claims the key, but its ignore_key %s matches", t.Name, t.IgnoreKey)
-		}
-		return t, fmt.Sprintf("its key pattern %s matches %q", t.Key, t.key.FindString(key))
 	}
-	return nil, "no log type's key pattern matches"
+	return nil, false
 }
 
 // Matches returns every type whose pattern matches, the winner first.

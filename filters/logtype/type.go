@@ -47,6 +47,9 @@ type Type struct {
 	Key string `yaml:"key"`
 	// IgnoreKey is one for keys that look like the type's but are not wanted.
 	IgnoreKey string `yaml:"ignore_key"`
+	// IgnoreReason says why: in the log, once for each such object, and by
+	// fluent-siem explain.
+	IgnoreReason string `yaml:"ignore_reason"`
 	// Bucket, if given, must match the bucket's name too.
 	Bucket string `yaml:"bucket"`
 	// Format is how a record is written.
@@ -377,6 +380,9 @@ func (t *Type) prepare() error {
 	t.key, t.ignoreKey, t.bucket = pattern("key", t.Key), pattern("ignore_key", t.IgnoreKey), pattern("bucket", t.Bucket)
 	pattern("control_lines", t.ControlLines)
 	t.prefix = literals(t.Key)
+	if t.IgnoreReason != "" && t.IgnoreKey == "" {
+		bad.Add("ignore_reason", "is the reason for an ignore_key, and there is none")
+	}
 	switch t.Format {
 	case JSON, XML, WinEvt, CEF, LEEF, Pairs, Sys:
 	case AccessF:

@@ -75,6 +75,8 @@ func TestBadObjects(t *testing.T) {
 		{name: "nobody claims it", object: "x", key: "other/object.bin", outcome: "unclaimed", logType: "none", line: []string{"not read (unclaimed)", "acknowledged", "to do:"}},
 		{name: "folder", object: "", key: "AWSLogs/1/CloudTrail/", outcome: "folder", logType: "none", line: []string{"not read (folder)"}},
 		{name: "ignored", object: "x", key: "ignored/x", outcome: "ignored", logType: "none", line: []string{"not read (ignored)"}},
+		{name: "a digest", object: "x", key: "AWSLogs/1/CloudTrail-Digest/us-east-1/2024/01/01/1_CloudTrail-Digest_us-east-1_a.json.gz", outcome: "ignored", logType: "cloudtrail",
+			line: []string{"not read (ignored)", "a digest holds no events"}},
 		{name: "zero bytes", object: "", outcome: "empty", line: []string{"not read (empty)", "acknowledged"}},
 		{name: "no records", object: gz(`{"Records":[]}`), outcome: "no_records", line: []string{"the object is read", "records=0"}},
 	} {

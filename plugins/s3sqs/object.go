@@ -19,13 +19,16 @@ func (q *queue) object(h *hold, a announced) error {
 	src := lease.Source{Bucket: a.bucket, Key: a.key, Version: a.version, ETag: a.etag, Account: a.account, Region: a.region,
 		Size: a.size, EventTime: a.time, First: a.first, Last: a.last}
 	log := q.log.With("bucket", a.bucket, "key", a.key)
-	t, why := in.p.LogTypes.Match(a.bucket, a.key)
+	types := in.p.LogTypes.Set()
+	t, why := types.Match(a.bucket, a.key)
 	if why, ok := in.ignored(a.key); ok {
 		return q.pass(h, src, log, "ignored", why, "nothing")
 	}
 	if t == nil {
 		outcome, advice := "unclaimed", "write a log type for it into logtypes_dir, or add the key to ignore_keys; then announce the object again"
-		if strings.HasSuffix(a.key, "/") {
+		if of := types.Ignored(a.bucket, a.key); of != nil {
+			src.LogType, outcome, advice = of.Name, "ignored", "nothing"
+		} else if strings.HasSuffix(a.key, "/") {
 			outcome, advice = "folder", "nothing"
 		}
 		return q.pass(h, src, log, outcome, why, advice)
@@ -72,9 +75,12 @@ func (q *queue) pass(h *hold, src lease.Source, log *slog.Logger, outcome, why, 
 	in := q.run.in
 	h.lease.Add(src).Seal(nil)
 	in.metrics.objects.WithLabelValues(src.LogType, outcome).Inc()
-	level := slog.LevelWarn
-	if outcome != "unclaimed" && outcome != "empty" {
-		level = slog.LevelDebug
+	level := slog.LevelDebug
+	switch {
+	case outcome == "unclaimed" || outcome == "empty":
+		level = slog.LevelWarn
+	case src.LogType != "": // its log type says why
+		level = slog.LevelInfo
 	}
 	if in.lines.allow("object " + outcome) {
 		log.Log(context.Background(), level, fmt.Sprintf("the object is not read (%s): %s; its message is acknowledged, the object stays in the bucket; to do: %s", outcome, why, advice))

@@ -46,8 +46,9 @@ func (c explainCommand) Run(t Terminal) error {
 	if decoded, err := url.QueryUnescape(c.Key); err == nil && decoded != c.Key && strings.Contains(c.Key, "%") {
 		rows = append(rows, []string{"note", "the key looks URL-encoded, as notifications write it; decoded it is " + decoded})
 	}
+	ignored := set.Ignored(c.Bucket, c.Key)
 	for _, m := range matches {
-		if m != kind {
+		if m != kind && m != ignored {
 			rows = append(rows, []string{"also claimed", m.Name + ": its pattern " + m.Key + " matches too, but is less specific"})
 		}
 	}
@@ -56,6 +57,8 @@ func (c explainCommand) Run(t Terminal) error {
 	}
 	if kind != nil {
 		rows = append(rows, facts(kind)...)
+	} else if ignored != nil {
+		rows = append(rows, []string{"then", "nothing is read, on purpose: the object is counted as ignored, a log line says why, and its notification is deleted"})
 	} else {
 		rows = append(rows, []string{"then", "nothing is read: the object is counted as unclaimed, a log line names it, and its notification is deleted; write a log type for it into logtypes_dir and announce it again, or add the key to ignore_keys"})
 	}

