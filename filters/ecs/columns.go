@@ -166,6 +166,27 @@ func splitSeparated(dst [][]byte, line []byte, sep, quote byte, brackets bool) [
 	}
 }
 
+// undouble makes one quote of two in columns of CSV (RFC 4180, section 2).
+func (c *Converter) undouble(quote byte) {
+	pair := [2]byte{quote, quote}
+	for i, col := range c.cols {
+		if !bytes.Contains(col, pair[:]) {
+			continue
+		}
+		start := len(c.scratch)
+		for {
+			j := bytes.Index(col, pair[:])
+			if j < 0 {
+				break
+			}
+			c.scratch = append(c.scratch, col[:j+1]...)
+			col = col[j+2:]
+		}
+		c.scratch = append(c.scratch, col...)
+		c.cols[i] = c.scratch[start:len(c.scratch):len(c.scratch)]
+	}
+}
+
 // closing finds the end of a column that is enclosed: the first closer that a
 // separator or the end of the line follows, and behind which the quotes come in
 // pairs; if they never do, the first.

@@ -1,6 +1,7 @@
 package ecs
 
 import (
+	"bytes"
 	"crypto/md5" //nolint:gosec // the original's ids, not a secret
 	"encoding/hex"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/valyala/fastjson"
 
@@ -21,16 +23,28 @@ func (c *Converter) appendContentID(dst []byte) []byte {
 	start := len(c.scratch)
 	switch {
 	case c.failure != "": // kept as it came
-		c.scratch = append(append(c.scratch, c.raw...), c.o.src.Key...)
+		c.scratch = append(appendDecoded(c.scratch, c.raw), c.o.src.Key...)
+		if len(c.env.id) == 0 {
+			c.scratch = append(c.scratch, "None"...) // the id of nothing, in Python
+		}
 	case c.o.json && len(c.env.group) == 0 && c.env.container == nil: // what came through those was not written anew
 		c.scratch = appendPython(c.scratch, c.recForID())
 	default:
-		c.scratch = append(c.scratch, c.raw...)
+		c.scratch = appendDecoded(c.scratch, c.raw)
 	}
 	c.scratch = append(c.scratch, c.env.id...)
 	sum := md5.Sum(c.scratch[start:])
 	c.scratch = c.scratch[:start]
 	return hex.AppendEncode(dst, sum[:])
+}
+
+// appendDecoded appends a text as the original decoded it: bytes that are no UTF-8
+// are dropped.
+func appendDecoded(dst, text []byte) []byte {
+	if utf8.Valid(text) {
+		return append(dst, text...)
+	}
+	return append(dst, bytes.ToValidUTF8(text, nil)...)
 }
 
 // recForID is the record before renames, texts and steps changed it.
@@ -81,6 +95,9 @@ func appendPython(dst []byte, v *fastjson.Value) []byte {
 		return append(dst, ']')
 	case fastjson.TypeString:
 		b, _ := v.StringBytes()
+		if !utf8.Valid(b) {
+			b = appendDecoded(nil, b)
+		}
 		return event.AppendJSONString(dst, b)
 	case fastjson.TypeNumber:
 		return appendPythonNumber(dst, string(v.MarshalTo(nil)))

@@ -67,3 +67,26 @@ func TestTimeInTheKeyAsAPatternSays(t *testing.T) {
 		wantAt(t, docs[0], map[string]string{"@timestamp": want})
 	}
 }
+
+// TestDoubledQuotes: in CSV two quotes within a column are one.
+func TestDoubledQuotes(t *testing.T) {
+	docs, failed := convertAll(t, "name: own\nformat: columns\ncolumns: {header: true, separator: ',', quote: '\"'}\nkey: own/\nindex: {name: log-own}\n", "own/1",
+		"a,b\n\"one \"\"q\"\",\nand more\",\"\"\"\"\n")
+	if len(docs) != 1 || len(failed) > 0 {
+		t.Fatalf("%d documents, %v", len(docs), failed)
+	}
+	wantAt(t, docs[0], map[string]string{"a": "one \"q\",\nand more", "b": "\""})
+}
+
+// TestContentIDsOfWhatPythonDropped: the original dropped bytes that are no UTF-8,
+// and named the id of nothing in what it kept as it came.
+func TestContentIDsOfWhatPythonDropped(t *testing.T) {
+	const file = "name: own\nformat: pattern\npattern: '(?P<a>.*)'\nkey: own/\nindex: {name: log-own}\n"
+	docs, failed := convertAll(t, file, "own/1", "a\xff\xfeb\nab\n")
+	if len(docs) != 2 || len(failed) > 0 {
+		t.Fatalf("%d documents, %v", len(docs), failed)
+	}
+	if id := at(docs[0], "@id"); id != at(docs[1], "@id") || id != "187ef4436122d1cc2f40dc2b92f0eba0" {
+		t.Errorf("@id is %s and %s", id, at(docs[1], "@id"))
+	}
+}

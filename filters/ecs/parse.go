@@ -119,6 +119,9 @@ func (c *Converter) parseColumns() error {
 		return errors.New("the object has no header line that names its columns")
 	}
 	c.cols = splitColumns(c.cols[:0], c.raw, &c.p.t.Columns)
+	if d := &c.p.t.Columns; d.Header && d.Quote != "" {
+		c.undouble(d.Quote[0])
+	}
 	if l == c.p.fixed && c.p.t.Columns.Header && len(c.cols) != l.n {
 		return fmt.Errorf("%d columns and no header line that names them; without one there should be %d", len(c.cols), l.n)
 	}

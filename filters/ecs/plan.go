@@ -392,3 +392,6 @@ func sortedKeys[V any](m map[string]V) []string {
 	slices.Sort(keys)
 	return keys
 }
+
+// ListField reports whether an ECS field holds a list even of one value.
+func ListField(name string) bool { return listFields[name] }
