@@ -13,6 +13,7 @@ import (
 
 	"github.com/fluent-siem/fluent-siem/filters/enrich"
 	"github.com/fluent-siem/fluent-siem/filters/logtype"
+	"github.com/fluent-siem/fluent-siem/sidecar/importer"
 )
 
 var (
@@ -55,8 +56,8 @@ func excludedByCSV(t *testing.T, c goldenCase, d document) bool {
 
 var shipped = sync.OnceValues(logtype.NewRegistry)
 
-// logTypes returns the shipped types, with the overrides of the case's
-// user.ini written as log type files: what an operator who migrates would write.
+// logTypes returns the shipped types, and what the importer makes of the case's
+// user.ini: what an operator who migrates has.
 func logTypes(t *testing.T, c goldenCase) *logtype.Registry {
 	t.Helper()
 	r, err := shipped()
@@ -69,21 +70,19 @@ func logTypes(t *testing.T, c goldenCase) *logtype.Registry {
 	if c.UserINI == "" {
 		return r
 	}
-	sections, defaults := parseINI(c.UserINI)
+	imported, err := importer.Import(c.UserINI)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, left := range imported.Left {
+		t.Logf("left out: %v", left)
+	}
 	out := t.TempDir()
-	for _, lt := range r.Set().Types() {
-		keys := map[string]string{}
-		for k, v := range defaults {
-			keys[k] = v
+	for _, f := range imported.Files {
+		if f.Incomplete != "" {
+			continue
 		}
-		if sections[lt.Name]["s3_key"] != "" {
-			continue // a type of the original's sample user.ini, which is shipped here
-		}
-		for k, v := range sections[lt.Name] {
-			keys[k] = v
-		}
-		text := asLogType(t, lt, keys)
-		if err := os.WriteFile(filepath.Join(out, lt.Name+".yaml"), []byte(text), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(out, f.Name+".yaml"), []byte(f.YAML), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -91,66 +90,4 @@ func logTypes(t *testing.T, c goldenCase) *logtype.Registry {
 		t.Fatal(err)
 	}
 	return r
-}
-
-// asLogType writes overriding keys of a user.ini as a log type file.
-func asLogType(t *testing.T, lt *logtype.Type, keys map[string]string) string {
-	t.Helper()
-	index := lt.Index
-	text := fmt.Sprintf("name: %s\nextends: %s\n", lt.Name, lt.Name)
-	static := map[string]string{}
-	for k, v := range keys {
-		switch k {
-		case "index_name":
-			index.Name = v
-		case "index_rotation":
-			index.Rotation = logtype.Rotation(v)
-		case "index_tz":
-			index.Zone = v
-		case "ignore_own_logs":
-			if v == "False" {
-				text += "own_logs: \"\"\n"
-			}
-		case "static_ecs":
-			for _, field := range strings.Fields(v) {
-				if value, ok := keys[field]; ok {
-					static[field] = value
-				}
-			}
-		default:
-			if !strings.Contains(keys["static_ecs"], k) {
-				t.Fatalf("user.ini: key %s is not understood by this test", k)
-			}
-		}
-	}
-	text += fmt.Sprintf("index: {name: %s, rotation: %s, zone: %q}\n", index.Name, index.Rotation, index.Zone)
-	if len(static) > 0 {
-		text += "static:\n"
-		for field, v := range lt.Static {
-			text += fmt.Sprintf("  %s: %v\n", field, v)
-		}
-		for field, v := range static {
-			text += fmt.Sprintf("  %s: %s\n", field, v)
-		}
-	}
-	return text
-}
-
-func parseINI(text string) (sections map[string]map[string]string, defaults map[string]string) {
-	sections = map[string]map[string]string{}
-	current := ""
-	for _, line := range strings.Split(text, "\n") {
-		line = strings.TrimSpace(line)
-		if line == "" || line[0] == '#' || line[0] == ';' {
-			continue
-		}
-		if line[0] == '[' {
-			current = strings.Trim(line, "[]")
-			sections[current] = map[string]string{}
-			continue
-		}
-		k, v, _ := strings.Cut(line, "=")
-		sections[current][strings.TrimSpace(k)] = strings.TrimSpace(v)
-	}
-	return sections, sections["DEFAULT"]
 }

@@ -22,7 +22,6 @@ var services = []permitted{
 	{"securitylake", `.*_dt`, "a time of Parquet is written with Z", sameTime},
 	{"securitylake", `.*`, "a number of 32 bits is written as it is, not as the nearest of 64", sameFloat32},
 	{"ocsf-json securitylake", `_index|@log_type|user\.name`, "an event without a category's number is told by its name or class", gaveUp},
-	{"okta", `(client|source)\.(address|as|geo|domain)(\..*)?`, "the mapping of the original's sample is whole; the user.ini of these cases has a part of it", absent},
 	{"okta", `okta\.\w+`, "names are written in snake case, values stay as they are", func(_ goldenCase, want, got any) bool {
 		w, _ := want.(string)
 		g, _ := got.(string)
