@@ -16,8 +16,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/fluent-siem/fluent-siem/sidecar/feed/parse"
 )
 
 // The exit codes.
@@ -42,6 +45,7 @@ type commands struct {
 	Explain  explainCommand  `cmd:"" help:"Say what would happen to an object: log type, index, id, time."`
 	Check    checkCommand    `cmd:"" help:"Try log types of your own on samples beside them."`
 	Infer    inferCommand    `cmd:"" help:"Propose a log type from a sample."`
+	Ioc      iocCommand      `cmd:"" help:"Make, ask and list tables of indicators of compromise."`
 	Version  versionCommand  `cmd:"" help:"Print version and build."`
 	Manual   manualCommand   `cmd:"" hidden:"" help:"Print this help as a Markdown page."`
 }
@@ -102,6 +106,7 @@ func newParser(c *commands, t Terminal, exit func(int)) (*kong.Kong, error) {
 		kong.Description(description),
 		kong.Writers(t.Out, t.Err),
 		kong.Exit(exit),
+		kong.Vars{"formats": strings.Join(parse.Names(), ", ")},
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
 	)
 }

@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -14,13 +15,7 @@ type manualCommand struct{}
 func (manualCommand) Run(t Terminal, parser *kong.Kong) error {
 	var b strings.Builder
 	b.WriteString("# fluent-siem\n\nMade from the help texts by `UPDATE=1 go test ./sidecar/cli`; do not edit.\n")
-	commands := [][]string{{}}
-	for _, node := range parser.Model.Children {
-		if !node.Hidden {
-			commands = append(commands, []string{node.Name})
-		}
-	}
-	for _, args := range commands {
+	for _, args := range listCommands(nil, parser.Model.Node) {
 		text, err := helpText(args)
 		if err != nil {
 			return err
@@ -29,6 +24,17 @@ func (manualCommand) Run(t Terminal, parser *kong.Kong) error {
 	}
 	_, err := t.Out.Write([]byte(b.String()))
 	return err
+}
+
+// listCommands lists a command and those below it, as they are written.
+func listCommands(path []string, node *kong.Node) [][]string {
+	list := [][]string{path}
+	for _, child := range node.Children {
+		if !child.Hidden {
+			list = append(list, listCommands(append(slices.Clone(path), child.Name), child)...)
+		}
+	}
+	return list
 }
 
 // helpText is what `fluent-siem … --help` prints.

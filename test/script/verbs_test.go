@@ -224,7 +224,7 @@ func helpExamples(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: help-examples COMMAND…")
 	}
 	for _, command := range args {
-		ts.Check(ts.Exec("fluent-siem", command, "--help"))
+		ts.Check(ts.Exec("fluent-siem", append(strings.Fields(command), "--help")...))
 		found := 0
 		for line := range strings.Lines(ts.ReadFile("stdout")) {
 			example, ok := strings.CutPrefix(strings.TrimSpace(line), "$ ")

@@ -358,3 +358,30 @@ func whole[T any](r io.Reader) (*T, error) {
 	}
 	return v, atEnd(d)
 }
+
+// Guess returns the format of a file by the ending of its name and by its
+// beginning, which it does not take; text where neither says more.
+func Guess(name string, r *bufio.Reader) string {
+	head, _ := r.Peek(4096) // what is there
+	begin := strings.TrimSpace(string(head))
+	switch {
+	case strings.HasSuffix(name, ".ndjson"), strings.HasSuffix(name, ".jsonl"):
+		return "ndjson"
+	case strings.HasPrefix(begin, "ExitNode "):
+		return "tor"
+	}
+	for _, sign := range []struct{ text, format string }{
+		{`"bundle"`, "stix"}, {`bundle--`, "stix"}, {`"Event"`, "misp"}, {`"ioc_value"`, "threatfox-json"}, {`"urlhaus_link"`, "urlhaus-json"},
+		{`"ip_address"`, "feodo-json"}, {`"indicators"`, "otx"}, {`"type"`, "ndjson"},
+	} {
+		if (strings.HasPrefix(begin, "{") || strings.HasPrefix(begin, "[")) && strings.Contains(begin, sign.text) {
+			return sign.format
+		}
+	}
+	for _, sign := range []struct{ text, format string }{{"c2_status", "feodo-csv"}, {"urlhaus_link", "urlhaus-csv"}, {"ioc_value", "threatfox-csv"}} {
+		if strings.Contains(begin, sign.text) {
+			return sign.format
+		}
+	}
+	return "text"
+}
