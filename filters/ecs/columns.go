@@ -3,6 +3,7 @@ package ecs
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/fluent-siem/fluent-siem/filters/logtype"
@@ -62,8 +63,8 @@ func (p *plan) layout(names []string) *layout {
 	}
 	for _, m := range p.t.Columns.Merge {
 		from, ok := index[m.Columns[0]]
-		if !ok {
-			continue
+		if !ok || from+len(m.Columns) > len(names) || !slices.Equal(names[from:from+len(m.Columns)], m.Columns) {
+			continue // this header has them otherwise
 		}
 		l.merge = append(l.merge, merged{from, len(m.Columns), len(l.keys)})
 		for i := range m.Columns {
@@ -93,8 +94,16 @@ func (p *plan) layout(names []string) *layout {
 }
 
 // headerNames reads the column names of a header line as the original did:
-// hyphens become underscores.
+// hyphens become underscores. Those behind a prefix stand between blanks, whatever
+// separates the columns.
 func headerNames(header []byte, c *logtype.Columns) []string {
+	if c.HeaderPrefix != "" {
+		names := strings.Fields(string(header))
+		for i, name := range names { // cs(User-Agent)
+			names[i] = strings.TrimRight(strings.NewReplacer("-", "_", "(", "_", ")", "_").Replace(name), "_")
+		}
+		return names
+	}
 	cells := splitColumns(nil, bytes.TrimSpace(header), c)
 	names := make([]string, len(cells))
 	for i, cell := range cells {

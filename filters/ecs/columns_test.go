@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/fluent-siem/fluent-siem/filters/logtype"
+	"github.com/fluent-siem/fluent-siem/internal/lease"
 )
 
 func TestColumns(t *testing.T) {
@@ -107,4 +108,40 @@ func FuzzAddr(f *testing.F) {
 			t.Errorf("%q: %v %v, want %v %v", s, got, ok, want, err)
 		}
 	})
+}
+
+// TestHeaderWithAPrefix: names between blanks, where the columns are between
+// tabs; parts that are neighbours in one header and not in another.
+func TestHeaderWithAPrefix(t *testing.T) {
+	lt, err := logtype.Parse("x.yaml", []byte("name: x\nkey: x\nprovider: none\nindex: {name: log-x}\nformat: columns\n"+
+		`columns: {header: true, header_prefix: "#Fields:", separator: "\t", merge: [{columns: [date, time], into: at}], default: [[date, time], [ip]]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := (&Engine{}).NewConverter()
+	for _, try := range []struct{ header, record, want string }{
+		{"date time cs(User-Agent)", "2024-01-01\t00:00:00\ta b", `{"cs_User_Agent":"a b","at":"2024-01-01 00:00:00"}`},
+		{"time date", "00:00:00\t2024-01-01", `{"time":"00:00:00","date":"2024-01-01"}`},
+		{"", "2024-01-01\t00:00:00", `{"at":"2024-01-01 00:00:00"}`},
+		{"", "192.0.2.1", `{"ip":"192.0.2.1"}`},
+		{"", "1\t2\t3", "3 columns and no header line that names them; without one there should be 2 or 1"},
+	} {
+		o, err := c.Object(lt, lease.Source{Header: []byte(try.header)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Convert(o, 1, nil, []byte(try.record)); err != nil {
+			if err.Error() != try.want {
+				t.Errorf("%q: %v, want %s", try.record, err, try.want)
+			}
+			continue
+		}
+		c.w.Reset(nil, false)
+		m := c.w.Object()
+		c.writeColumns()
+		c.w.EndObject(m)
+		if string(c.w.Buf) != try.want {
+			t.Errorf("%q: %s, want %s", try.record, c.w.Buf, try.want)
+		}
+	}
 }

@@ -18,8 +18,15 @@ func Fields(t *logtype.Type) ([]string, error) {
 		return nil, err
 	}
 	paths := sortedKeys(p.slots)
-	if p.fixed != nil && t.Raw != "drop" {
-		for name := range p.fixed.names {
+	layouts := p.guesses
+	if p.fixed != nil {
+		layouts = append(layouts, p.fixed)
+	}
+	for _, l := range layouts {
+		if t.Raw == "drop" {
+			break
+		}
+		for name := range l.names {
 			if name == "" || strings.HasSuffix(name, "_") {
 				continue // for the mapping only
 			}

@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/valyala/fastjson"
 
@@ -114,16 +117,17 @@ func (c *Converter) rename() {
 }
 
 func (c *Converter) parseColumns() error {
-	l := c.o.layout
-	if l == nil {
-		return errors.New("the object has no header line that names its columns")
-	}
 	c.cols = splitColumns(c.cols[:0], c.raw, &c.p.t.Columns)
 	if d := &c.p.t.Columns; d.Header && d.Quote != "" {
 		c.undouble(d.Quote[0])
 	}
-	if l == c.p.fixed && c.p.t.Columns.Header && len(c.cols) != l.n {
-		return fmt.Errorf("%d columns and no header line that names them; without one there should be %d", len(c.cols), l.n)
+	l := c.o.layout
+	if l == nil {
+		i := slices.IndexFunc(c.p.guesses, func(l *layout) bool { return l.n == len(c.cols) })
+		if i < 0 {
+			return c.p.noHeader(len(c.cols))
+		}
+		l = c.p.guesses[i]
 	}
 	if n, want := len(c.cols), min(c.p.t.Columns.Required, l.n); n < want {
 		return fmt.Errorf("%d columns, want at least %d", n, want)
@@ -134,6 +138,18 @@ func (c *Converter) parseColumns() error {
 	}
 	c.useLayout(l)
 	return nil
+}
+
+// noHeader is the error of a line of n columns that nothing names.
+func (p *plan) noHeader(n int) error {
+	if len(p.guesses) == 0 {
+		return errors.New("the object has no header line that names its columns")
+	}
+	var known []string
+	for _, l := range p.guesses {
+		known = append(known, strconv.Itoa(l.n))
+	}
+	return fmt.Errorf("%d columns and no header line that names them; without one there should be %s", n, strings.Join(known, " or "))
 }
 
 func (c *Converter) parsePattern() error {

@@ -55,6 +55,7 @@ type plan struct {
 	iocName []iocField
 	indices []indexRule // the type's, then those that a step may choose
 	fixed   *layout     // columns without a header, groups of a pattern
+	guesses []*layout   // columns whose header is missing, by their number
 	client  *clientRule
 	own     func(*Converter) bool // the record tells of this loader's own activity
 	std     standard
@@ -227,8 +228,9 @@ func compile(t *logtype.Type) (*plan, error) {
 			bad.Add("columns.parts", "%v", err)
 		} else if !t.Columns.Header {
 			p.fixed = p.layout(t.Columns.Names)
-		} else if len(t.Columns.Default) > 0 {
-			p.fixed = p.layout(t.Columns.Default)
+		}
+		for _, names := range t.Columns.Default {
+			p.guesses = append(p.guesses, p.layout(names))
 		}
 	}
 	if t.Format == logtype.AccessF {

@@ -16,7 +16,7 @@ func (t *Type) Framing() split.Framing {
 	case t.Format == JSON:
 		f.Kind, f.Records = split.JSON, t.Records
 	case t.Format == ColumnF && t.Columns.Header:
-		f.Kind, f.Headless = split.CSV, len(t.Columns.Default) > 0
+		f.Kind, f.HeaderPrefix, f.Headless = split.CSV, t.Columns.HeaderPrefix, len(t.Columns.Default) > 0
 		if t.Columns.Quote != "" && len(t.Columns.Separator) == 1 {
 			f.Quote, f.Separator = t.Columns.Quote[0], t.Columns.Separator[0]
 		}

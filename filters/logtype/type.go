@@ -64,9 +64,6 @@ type Type struct {
 	// its named groups are the fields (pattern). A field whose name ends in _ is
 	// there for the mapping, and not kept itself.
 	Pattern string `yaml:"pattern"`
-	// FirstLine is a regular expression for the first line of a record that has
-	// several. Lines before the first such line are not records.
-	FirstLine string `yaml:"first_line"`
 	// KV, LEEF and Syslog say how lines are written that name their fields
 	// themselves (kv, leef, syslog).
 	KV     KV         `yaml:"kv"`
@@ -76,6 +73,9 @@ type Type struct {
 	// Fluentd, wrote each line as a JSON object (cef, leef, kv, syslog). Its other
 	// fields stand beside those of the line.
 	Wrapped string `yaml:"wrapped"`
+	// FirstLine is a regular expression for the first line of a record that has
+	// several. Lines before the first such line are not records.
+	FirstLine string `yaml:"first_line"`
 	// Trim says that blanks at the ends of a message in an envelope do not belong
 	// to it, though records may have several lines.
 	Trim bool `yaml:"trim"`
@@ -155,8 +155,13 @@ const (
 
 // Columns describe a line of columns: a separator, perhaps quotes, and names.
 type Columns struct {
-	// Header says that the first line of the object names the columns.
+	// Header says that a line of the object names the columns: the first, or those
+	// that begin with HeaderPrefix.
 	Header bool `yaml:"header"`
+	// HeaderPrefix is how the lines begin that name the columns, wherever in the
+	// object they stand: "#Fields:" in the W3C's extended log format. Hyphens and
+	// parentheses in the names become underscores: cs(User-Agent) is cs_User_Agent.
+	HeaderPrefix string `yaml:"header_prefix"`
 	// Separator is one character; "whitespace" is any run of blanks and tabs.
 	Separator string `yaml:"separator"`
 	// Quote, if given, encloses columns that contain the separator.
@@ -168,8 +173,9 @@ type Columns struct {
 	Names []string `yaml:"names"`
 	// Default are the names of the columns where an object lacks the header that
 	// its type has otherwise: within envelopes, and where the first line has a
-	// number among its columns.
-	Default []string `yaml:"default"`
+	// number among its columns. Of several lists the one with as many names as the
+	// line has columns counts.
+	Default Defaults `yaml:"default"`
 	// Required is how many columns a line must have to be a record. Columns
 	// beyond are absent where a line is shorter. Default 2.
 	Required int `yaml:"required"`
@@ -272,6 +278,24 @@ type ClientIP struct {
 type IOC struct {
 	IP     []string `yaml:"ip"`
 	Domain []string `yaml:"domain"`
+}
+
+// Defaults are lists of names of columns, each of another length.
+type Defaults [][]string
+
+// UnmarshalYAML accepts one list or a list of lists.
+func (d *Defaults) UnmarshalYAML(b []byte) error {
+	var one []string
+	if err := yaml.Unmarshal(b, &one); err == nil {
+		*d = Defaults{one}
+		return nil
+	}
+	var many [][]string
+	if err := yaml.Unmarshal(b, &many); err != nil {
+		return fmt.Errorf("want a list of names, or several: %w", err)
+	}
+	*d = many
+	return nil
 }
 
 // Candidates are the record's fields that an ECS field may come from, in order:
@@ -400,13 +424,13 @@ func (t *Type) prepare() error {
 	}
 	t.firstLine = pattern("first_line", t.FirstLine)
 	t.checkFraming(&bad)
+	t.checkLines(&bad)
 	switch t.Raw {
 	case "":
 		t.Raw = "keep"
 	case "keep", "drop":
 	default:
 		bad.Add("raw", "%q; use keep or drop", t.Raw)
-	t.checkLines(&bad)
 	}
 	switch t.Provider {
 	case "":
@@ -449,8 +473,13 @@ func (t *Type) checkColumns(bad *settings.Problems) {
 	if c.Required == 0 {
 		c.Required = 2
 	}
-	if !c.Header && len(c.Default) > 0 {
-		bad.Add("columns.default", "is for types with a header; without one write names")
+	if !c.Header && (len(c.Default) > 0 || c.HeaderPrefix != "") {
+		bad.Add("columns.default", "and header_prefix are for types with a header; without one write names")
+	}
+	for i, names := range c.Default {
+		if slices.ContainsFunc(c.Default[:i], func(other []string) bool { return len(other) == len(names) }) {
+			bad.Add("columns.default", "has two lists of %d names; only the number of columns tells them apart", len(names))
+		}
 	}
 	if !c.Header && len(c.Names) == 0 {
 		bad.Add("columns.names", "is empty; name the columns, or say header: true")
@@ -459,6 +488,9 @@ func (t *Type) checkColumns(bad *settings.Problems) {
 		at := -1
 		if len(m.Columns) > 0 {
 			at = slices.Index(c.Names, m.Columns[0])
+		}
+		if c.Header && m.Into != "" && len(m.Columns) > 0 {
+			continue // the header has them, or not
 		}
 		if m.Into == "" || at < 0 || len(c.Names) < at+len(m.Columns) || !slices.Equal(c.Names[at:at+len(m.Columns)], m.Columns) {
 			bad.Add("columns.merge", "%v are not neighbours among the names, or have no field to go into", m.Columns)

@@ -128,6 +128,8 @@ func format(t *logtype.Type) string {
 		return "JSON, the records in the list " + quote(t.Records)
 	case t.Format == logtype.JSON:
 		return "JSON, each value is a record"
+	case c.HeaderPrefix != "":
+		return "lines of columns " + separator + ", named by the lines that begin with " + quote(c.HeaderPrefix)
 	case c.Header:
 		return "lines of columns " + separator + ", named by the first line"
 	case t.Format == logtype.Pattern && t.FirstLine != "":
