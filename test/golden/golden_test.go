@@ -118,15 +118,7 @@ func TestGolden(t *testing.T) {
 type counts struct{ documents, identical, permitted, more int }
 
 func runCase(t *testing.T, path string, geo *enrich.Geo, n *counts, used map[*permitted]int) {
-	var c goldenCase
-	text, err := os.ReadFile(path)
-	if err == nil {
-		err = json.Unmarshal(text, &c)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.dir = filepath.Dir(path)
+	c := readCase(t, path)
 	want := readDocuments(t, filepath.Join(c.dir, "documents.ndjson"))
 	got, failed := convert(t, c, geo)
 	n.documents += len(want)
@@ -199,6 +191,20 @@ func parseDocument(t *testing.T, line []byte) document {
 		t.Fatalf("%v: %.300s", err, line)
 	}
 	return d
+}
+
+func readCase(t *testing.T, path string) goldenCase {
+	t.Helper()
+	var c goldenCase
+	text, err := os.ReadFile(path)
+	if err == nil {
+		err = json.Unmarshal(text, &c)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.dir = filepath.Dir(path)
+	return c
 }
 
 // convert runs a case through the same code as the filter.
