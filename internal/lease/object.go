@@ -60,8 +60,8 @@ func (o *Object) Mark(position uint64) {
 }
 
 // Through returns the last mark up to which every record has its verdict: from
-// behind it reading may begin again. all says that this is the whole object, read
-// to its end. It may be called after the lease has ended.
+// behind it reading may begin again. all says that these are all records of the
+// object, which is sealed. It may be called after the lease has ended.
 func (o *Object) Through() (position uint64, all bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -74,7 +74,7 @@ func (o *Object) Through() (position uint64, all bool) {
 		o.next, o.past, o.last = end, m.read, m.position
 		o.marks = o.marks[1:]
 	}
-	return o.last, len(o.marks) == 0 && o.past == o.totals.Read && o.sealed && o.err == nil
+	return o.last, len(o.marks) == 0 && o.past == o.totals.Read && o.sealed
 }
 
 // count counts the records judged from one place up to before another.

@@ -40,6 +40,7 @@ type Ledger struct {
 	fresh  bool // open entries are to be looked at with the next write
 	wake   chan struct{}
 	cancel context.CancelFunc
+	opened  chan struct{} // closed when a file was opened, or could not be the first time
 	gone   chan struct{} // closed when the writer has ended
 
 	known map[uint64]bool // texts of Versions that the file has; the writer's
@@ -83,7 +84,7 @@ func Start(dir string, cfg Config, opts ...Option) *Ledger {
 	l := &Ledger{
 		dir: dir, cfg: cfg, log: slog.Default(), report: func(string) {}, versions: func() string { return "" },
 		timing: timing{gather: 50 * time.Millisecond, look: 5 * time.Second, retry: 30 * time.Second, sweep: time.Hour},
-		open:   map[*Entry]struct{}{}, wake: make(chan struct{}, 1), gone: make(chan struct{}),
+		open:   map[*Entry]struct{}{}, wake: make(chan struct{}, 1), opened: make(chan struct{}), gone: make(chan struct{}),
 	}
 	for _, o := range opts {
 		o(l)
@@ -236,6 +237,7 @@ func (l *Ledger) Through(k Key, message string) (position uint64, etag string) {
 	if l == nil {
 		return 0, ""
 	}
+	<-l.opened
 	l.mu.Lock()
 	defer l.mu.Unlock() // the file is not exchanged meanwhile
 	if l.db == nil {
@@ -257,6 +259,10 @@ func (l *Ledger) Through(k Key, message string) (position uint64, etag string) {
 
 // run is the writer.
 func (l *Ledger) run(ctx context.Context) {
+	if err := l.openFile(); err != nil {
+		l.tell(err, 0)
+	}
+	close(l.opened)
 	tick := time.NewTicker(l.timing.look)
 	defer tick.Stop()
 	for ctx.Err() == nil {

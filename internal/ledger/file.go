@@ -132,21 +132,32 @@ type step struct {
 	now   Reading
 }
 
+// openFile opens a file unless one is open.
+func (l *Ledger) openFile() error {
+	if l.db != nil {
+		return nil
+	}
+	if time.Since(l.tried) < l.timing.retry {
+		return errNoFile
+	}
+	db, err := openFile(l.dir)
+	if err != nil {
+		l.tried = time.Now()
+		return err
+	}
+	l.mu.Lock()
+	l.db, l.known = db, map[uint64]bool{}
+	l.mu.Unlock()
+	return nil
+}
+
+var errNoFile = errors.New("no file could be opened")
+
 // commit writes a batch in one transaction, and returns the records as they are
 // now, in the order of the batch.
 func (l *Ledger) commit(batch []step) ([]Record, error) {
-	if l.db == nil {
-		if time.Since(l.tried) < l.timing.retry {
-			return nil, errors.New("no file could be opened")
-		}
-		db, err := openFile(l.dir)
-		if err != nil {
-			l.tried = time.Now()
-			return nil, err
-		}
-		l.mu.Lock()
-		l.db, l.known = db, map[uint64]bool{}
-		l.mu.Unlock()
+	if err := l.openFile(); err != nil {
+		return nil, err
 	}
 	now, versions := time.Now(), l.versions()
 	records := make([]Record, 0, len(batch))

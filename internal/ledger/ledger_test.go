@@ -272,8 +272,6 @@ func TestProgressIsOfOneNotification(t *testing.T) {
 	l.sync()
 	l.Close()
 	l = start(t, dir, keepLong)
-	l.Begin(object(2), "m").End(Done, "", Reading{Size: -1}) // opens the file
-	l.sync()
 	if n, _ := l.Through(k, "message"); n != 99 {
 		t.Errorf("%d after a restart", n)
 	}

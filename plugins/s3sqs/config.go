@@ -40,6 +40,19 @@ type Config struct {
 	// where orders to take less come from (fluent-siem throttle).
 	StateDir string `conf:"state_dir"`
 
+	// Ledger says whether a record of each object is kept in state_dir: what was
+	// read, what became of it, how it ended. `fluent-siem ledger` shows it, and an
+	// object whose reading was interrupted goes on where it was.
+	Ledger bool `conf:"ledger"`
+
+	// LedgerAge is how long the ledger keeps a record. Inputs with the same
+	// state_dir share the ledger; the first one's settings count.
+	LedgerAge time.Duration `conf:"ledger_age"`
+
+	// LedgerSize is how much the ledger's file may hold, about; the oldest records
+	// go first. A record takes some 300 bytes.
+	LedgerSize settings.Bytes `conf:"ledger_size"`
+
 	// MemoryLimit bounds the bytes of records that have no verdict yet. A record
 	// counts as what its document will occupy: three times its length and 1 KB.
 	MemoryLimit settings.Bytes `conf:"memory_limit"`
@@ -115,6 +128,9 @@ func Defaults() Config {
 	return Config{
 		PathStyle:    "auto",
 		StateDir:     "/var/lib/fluent-siem",
+		Ledger:       true,
+		LedgerAge:    90 * 24 * time.Hour,
+		LedgerSize:   512 << 20,
 		MemoryLimit:  64 << 20,
 		Acknowledge:  acknowledgeIndexed,
 		RecordLimit:  8 << 20,
@@ -165,13 +181,16 @@ func (c Config) Validate() error {
 		}
 	}
 	for key, value := range map[string]int64{"record_limit": int64(c.RecordLimit), "object_limit": int64(c.ObjectLimit), "ratio_limit": c.RatioLimit,
-		"spool_limit": int64(c.SpoolLimit), "max_fetches": int64(c.MaxFetches), "lease_timeout": int64(c.LeaseTimeout)} {
+		"spool_limit": int64(c.SpoolLimit), "max_fetches": int64(c.MaxFetches), "lease_timeout": int64(c.LeaseTimeout), "ledger_age": int64(c.LedgerAge)} {
 		if value <= 0 {
 			bad.Add(key, "must be more than zero; leave it out for the default")
 		}
 	}
 	if c.SplitRecords < 0 || c.SplitRecords > 0 && c.SplitRecords < 1000 {
 		bad.Add("split_records", "%d records are too few for a part; write at least 1000, or 0 for no parts", c.SplitRecords)
+	}
+	if c.LedgerSize < 1<<20 {
+		bad.Add("ledger_size", "%v is less than 1MB; write ledger off to keep none", c.LedgerSize)
 	}
 	if c.DrainTimeout < 0 {
 		bad.Add("drain_timeout", "cannot be negative; 0 gives everything back at once")

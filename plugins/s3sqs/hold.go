@@ -18,10 +18,11 @@ type hold struct {
 	received time.Time
 	attempt  int // how often the queue has delivered the message, from 1
 
-	ctx    context.Context // ends with a cause when the claim does
-	cancel context.CancelCauseFunc
-	lease  *lease.Lease
-	phase  atomic.Int32
+	ctx      context.Context // ends with a cause when the claim does
+	cancel   context.CancelCauseFunc
+	lease    *lease.Lease
+	accounts []*account // one for each object, in the message's order
+	phase    atomic.Int32
 
 	unappended atomic.Int64  // records that are in a buffer of ours
 	appended   chan struct{} // a sign that unappended became 0

@@ -32,7 +32,9 @@ func (q *queue) handle(h *hold, body []byte) {
 	}
 	h.lease = in.p.Leases.Open(credit)
 	for _, o := range n.objects {
-		if err = survive(func() error { return q.object(h, o) }); err != nil {
+		a := q.account(h, o)
+		err = survive(func() error { return q.object(h, o) })
+		if a.sealed(); err != nil {
 			break
 		}
 	}
@@ -46,7 +48,12 @@ func (q *queue) handle(h *hold, body []byte) {
 		h.phase.Store(closing)
 		q.settle(h, n)
 		q.run.gate.close()
-		q.deletes <- h
+		q.run.ledger.After(func() { // what is deleted is in the ledger
+			select {
+			case q.deletes <- h:
+			case <-q.run.holding.Done(): // it stays, and comes again
+			}
+		})
 		return
 	}
 	q.fail(h, err)
@@ -74,8 +81,14 @@ func (q *queue) await(h *hold) error {
 				return context.Cause(h.ctx)
 			}
 		}
-		q.run.closing.Go(func() { q.retain(h.lease) })
-		return context.Cause(h.ctx)
+		if err := context.Cause(h.ctx); err != nil {
+			return err
+		}
+		q.run.closing.Go(func() {
+			q.retain(h.lease)
+			h.done()
+		})
+		return nil
 	}
 	began := time.Now()
 	for {
@@ -87,6 +100,10 @@ func (q *queue) await(h *hold) error {
 		select {
 		case <-h.lease.Settled():
 			timer.Stop()
+			if err := h.balance(); err != nil {
+				return err
+			}
+			h.done()
 			return nil
 		case <-h.ctx.Done():
 			timer.Stop()
@@ -154,6 +171,7 @@ func (q *queue) fail(h *hold, err error) {
 	var f *fault
 	var late *overdueError
 	var host *unsent
+	var books *unbalancedError
 	switch {
 	case errors.Is(err, errStopping):
 		result = "stopped"
@@ -161,8 +179,12 @@ func (q *queue) fail(h *hold, err error) {
 		result = "lost"
 		in.metrics.messages.WithLabelValues(q.name, result).Inc()
 		q.log.Warn("the hold on a message is lost; it is read again by whoever receives it, and what was loaded is recognised by its ids", "message", h.id, "cause", err)
+		h.returned(result)
 		q.forget(h)
 		return
+	case errors.As(err, &books):
+		result, delay = unbalanced, in.timing.backoff(h.attempt)
+		q.log.Error("a message is given back; nothing is lost, it is delivered again: "+err.Error(), "message", h.id)
 	case errors.Is(err, errCeiling):
 		result = "handed_over"
 		q.log.Warn("a message has been held for almost twelve hours; it is handed over to the next receipt before SQS takes it away, and what was loaded is recognised by its ids; "+
@@ -183,6 +205,7 @@ func (q *queue) fail(h *hold, err error) {
 		q.log.Error("a message is given back; nothing is lost, it is delivered again", "message", h.id, "error", err)
 	}
 	in.metrics.messages.WithLabelValues(q.name, result).Inc()
+	h.returned(result)
 	q.back(h, delay)
 }
 

@@ -16,7 +16,8 @@ type metrics struct {
 	objects, records, bad, skipped     *prometheus.CounterVec
 	objectBytes, textBytes, verdicts   *prometheus.CounterVec
 	lag                                *prometheus.HistogramVec
-	resumed, refused, parts            prometheus.Counter
+	unbalanced                         *prometheus.CounterVec
+	resumed, continued, refused, parts prometheus.Counter
 	fetchLimit, creditUsed, creditSize prometheus.Gauge
 	throttle                           prometheus.Gauge
 }
@@ -27,7 +28,7 @@ func newMetrics(p *process.Process, instance string, credit *lease.Credit) *metr
 	}
 	m := &metrics{
 		received:    counter("messages_received_total", "Messages taken from a queue.", "queue"),
-		messages:    counter("messages_total", "Messages that are done, by result: deleted, given_back, overdue, unknown, lost, handed_over, stopped.", "queue", "result"),
+		messages:    counter("messages_total", "Messages that are done, by result: deleted, given_back, overdue, unbalanced, unknown, lost, handed_over, stopped.", "queue", "result"),
 		queueErrors: counter("queue_errors_total", "Calls to a queue that failed.", "queue", "call"),
 		objects: counter("objects_total", "Objects, by outcome: read, parted, no_records, empty, folder, ignored, unclaimed, gone; read in part: truncated, corrupt, bomb, binary, unsupported; "+
 			"to come again: denied, archived, misplaced, changed, transient.", "log_type", "outcome"),
@@ -39,9 +40,11 @@ func newMetrics(p *process.Process, instance string, credit *lease.Credit) *metr
 		verdicts:    counter("verdicts_total", "Records of deleted messages, by verdict.", "log_type", "verdict"),
 		lag: process.Register(p, prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: "siem", Subsystem: "input", Name: "lag_seconds",
 			Help: "From the announcement of an object until each of its records had a verdict.", Buckets: []float64{.5, 1, 2, 5, 10, 30, 60, 300, 1800, 7200, 43200}}, []string{"log_type"})),
-		resumed: counter("fetches_resumed_total", "Connections to S3 that broke and were resumed.").WithLabelValues(),
-		parts:   counter("parts_announced_total", "Parts of large objects that were announced to a queue.").WithLabelValues(),
-		refused: counter("appends_refused_total", "Buffers that the host did not take at once.").WithLabelValues(),
+		resumed:    counter("fetches_resumed_total", "Connections to S3 that broke and were resumed.").WithLabelValues(),
+		unbalanced: counter("unbalanced_objects_total", "Objects whose books did not balance when every record had a verdict: a bug; their messages were given back.", "log_type"),
+		continued:  counter("objects_continued_total", "Objects whose reading went on where it was interrupted.").WithLabelValues(),
+		parts:      counter("parts_announced_total", "Parts of large objects that were announced to a queue.").WithLabelValues(),
+		refused:    counter("appends_refused_total", "Buffers that the host did not take at once.").WithLabelValues(),
 	}
 	gauge := func(name, help string) prometheus.Gauge {
 		return process.Register(p, prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "siem", Subsystem: "input", Name: name, Help: help}, []string{"input"})).WithLabelValues(instance)

@@ -48,7 +48,7 @@ func (q *queue) object(h *hold, a announced) error {
 		return c
 	}
 	f := classify(err)
-	in.metrics.objects.WithLabelValues(src.LogType, string(f.class)).Inc()
+	h.outcome(src, string(f.class))
 	text := fmt.Sprintf("the object cannot be read (%s): %v", f.class, f.err)
 	switch f.class {
 	case denied, misplaced, archived:
@@ -74,7 +74,7 @@ func (in *Input) ignored(key string) (why string, ok bool) {
 func (q *queue) pass(h *hold, src lease.Source, log *slog.Logger, outcome, why, advice string) error {
 	in := q.run.in
 	h.lease.Add(src).Seal(nil)
-	in.metrics.objects.WithLabelValues(src.LogType, outcome).Inc()
+	h.outcome(src, outcome)
 	level := slog.LevelDebug
 	switch {
 	case outcome == "unclaimed" || outcome == "empty":
@@ -109,12 +109,19 @@ func (q *queue) read(h *hold, a announced, src lease.Source, f split.Framing, lo
 		return q.pass(h, src, log, "empty", "it has no bytes", "nothing")
 	}
 	f.First, f.Last = a.first, a.last
+	if n := h.through(a, src.ETag); n >= max(a.first, 1) {
+		f.First, src.First, rd.last = n+1, n+1, n
+		in.metrics.continued.Inc()
+		log.Info("the reading of the object was interrupted, and goes on behind the records that have their verdict", "record", n+1)
+	}
 	rd.src, rd.content = src, content
+	h.reads(src)
 	if n := in.cfg.SplitRecords; n > 0 && a.last == 0 {
 		rd.partAfter = max(a.first, 1) - 1 + uint64(n)
 	}
 	outcome := "read"
 	res, err := split.Records(content, f, q.run.limits, rd.record)
+	defer func() { h.handed(rd.handed, res.Bytes) }()
 	if errors.Is(err, errParted) {
 		outcome, err = "parted", nil
 	}
@@ -132,7 +139,7 @@ func (q *queue) read(h *hold, a announced, src lease.Source, f split.Framing, lo
 		if err := rd.quarantine(string(fault.Reason), fault); err != nil {
 			return err
 		}
-		in.metrics.objects.WithLabelValues(src.LogType, string(fault.Reason)).Inc()
+		h.outcome(src, string(fault.Reason))
 		log.Warn(fmt.Sprintf("the object is read no further (%s): %v; the records before that go on, what follows is quarantined among the dead letters; its message is acknowledged when that is done; to do: %s",
 			fault.Reason, fault, contentAdvice(fault.Reason)), "records", res.Read, "bytes", res.Bytes, "size", res.Compressed)
 	case err != nil:
@@ -142,7 +149,7 @@ func (q *queue) read(h *hold, a announced, src lease.Source, f split.Framing, lo
 		if res.Read == 0 {
 			outcome = "no_records"
 		}
-		in.metrics.objects.WithLabelValues(src.LogType, outcome).Inc()
+		h.outcome(src, outcome)
 		log.Debug("the object is read", "records", res.Read, "bytes", res.Bytes, "took", time.Since(began).String())
 	}
 	if res.Bad > 0 {
@@ -165,7 +172,8 @@ func (rd *reader) missing(log *slog.Logger, err error) error {
 	if err := rd.quarantine(string(gone), f); err != nil {
 		return err
 	}
-	rd.q.run.in.metrics.objects.WithLabelValues(rd.src.LogType, string(gone)).Inc()
+	rd.h.handed(rd.handed, 0)
+	rd.h.outcome(rd.src, string(gone))
 	if rd.q.run.in.lines.allow("object gone") {
 		log.Warn("the object is gone: "+f.err.Error()+"; its records cannot be loaded, it is quarantined among the dead letters and its message is acknowledged; to do: let lifecycle rules delete objects later than they are loaded", "version", rd.src.Version)
 	}
@@ -202,6 +210,8 @@ type reader struct {
 	c    *chunk
 	last uint64 // position of the last record
 
+	handed uint64 // records added to a chunk
+
 	bad       *split.Error // the first
 	badNumber uint64
 }
@@ -233,6 +243,7 @@ func (rd *reader) record(r split.Record) error {
 		}
 	}
 	rd.c.add(rd.o, rd.at, r.Number, size, r.Envelope, r.Raw, bad)
+	rd.handed++
 	rd.c.size += need
 	if len(rd.c.events) >= chunkSize || rd.c.size >= rd.q.run.in.credit.Limit()/16 {
 		return rd.flush()
@@ -254,7 +265,9 @@ func (rd *reader) quarantine(class string, why error) error {
 			rd.c = chunks.Get().(*chunk)
 		}
 		size := credit(0)
-		rd.c.add(rd.o, rd.at, max(rd.last+1, rd.a.first), size, nil, nil, &event.Refusal{Op: event.OpQuarantined, Class: class, Reason: why.Error()})
+		rd.last = max(rd.last+1, rd.a.first)
+		rd.handed++
+		rd.c.add(rd.o, rd.at, rd.last, size, nil, nil, &event.Refusal{Op: event.OpQuarantined, Class: class, Reason: why.Error()})
 		rd.c.size += size
 		if err := rd.close(); err != nil {
 			return err
@@ -306,6 +319,7 @@ func (rd *reader) flush() error {
 	} else {
 		rd.o.Read(c.n, c.size)
 	}
+	rd.o.Mark(rd.last)
 	in.metrics.records.WithLabelValues(rd.src.LogType).Add(float64(c.n))
 	rd.q.run.buffers.add(rd.h, rd.buffer, c, back)
 	c.events, c.n, c.size = c.events[:0], 0, 0

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fluent-siem/fluent-siem/internal/ledger"
 	"github.com/fluent-siem/fluent-siem/internal/throttle"
 	"github.com/fluent-siem/fluent-siem/plugins/s3sqs/split"
 )
@@ -20,6 +21,7 @@ type run struct {
 	buffers *buffers
 	limits  split.Limits
 	queues  []*queue
+	ledger  *ledger.Ledger // nil: none is kept
 
 	holding context.Context    // ends when everything was given back
 	release context.CancelFunc // of appending: the host is not asked any more
@@ -54,6 +56,13 @@ func (in *Input) Run(ctx context.Context, sink Sink) error {
 	r := &run{in: in, clients: clients, gate: newGate(in), holding: holding, limits: in.limits}
 	if f, err := os.Stat(in.cfg.StateDir); err == nil && f.IsDir() {
 		r.limits.TempDir = in.cfg.StateDir
+	}
+	if in.cfg.Ledger {
+		var release func()
+		r.ledger, release = in.p.Ledgers.Open(in.cfg.StateDir, ledger.Config{Age: in.cfg.LedgerAge, Size: int64(in.cfg.LedgerSize)},
+			ledger.WithLogger(in.log), ledger.WithHealth(func(problem string) { in.p.SetHealth("ledger", problem) }),
+			ledger.WithMetrics(in.p.Metrics), ledger.WithVersions(in.p.Versions))
+		defer release()
 	}
 	appending, stopAppending := context.WithCancel(holding)
 	defer stopAppending()
