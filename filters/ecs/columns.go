@@ -107,10 +107,13 @@ func headerNames(header []byte, c *logtype.Columns) []string {
 	cells := splitColumns(nil, bytes.TrimSpace(header), c)
 	names := make([]string, len(cells))
 	for i, cell := range cells {
-		names[i] = strings.ReplaceAll(string(cell), "-", "_")
+		names[i] = headerName(string(cell))
 	}
 	return names
 }
+
+// headerName is the field of a column that a header names.
+func headerName(s string) string { return strings.ReplaceAll(s, "-", "_") }
 
 // splitColumns appends the columns of a line to dst; they alias line.
 func splitColumns(dst [][]byte, line []byte, c *logtype.Columns) [][]byte {

@@ -124,7 +124,7 @@ func TestHeaderWithAPrefix(t *testing.T) {
 		{"time date", "00:00:00\t2024-01-01", `{"time":"00:00:00","date":"2024-01-01"}`},
 		{"", "2024-01-01\t00:00:00", `{"at":"2024-01-01 00:00:00"}`},
 		{"", "192.0.2.1", `{"ip":"192.0.2.1"}`},
-		{"", "1\t2\t3", "3 columns and no header line that names them; without one there should be 2 or 1"},
+		{"", "1\t2\t3", "3 columns and no header line that names them; without one there should be 2 or 1 (columns.default of the log type)"},
 	} {
 		o, err := c.Object(lt, lease.Source{Header: []byte(try.header)})
 		if err != nil {

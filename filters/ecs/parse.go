@@ -149,7 +149,7 @@ func (p *plan) noHeader(n int) error {
 	for _, l := range p.guesses {
 		known = append(known, strconv.Itoa(l.n))
 	}
-	return fmt.Errorf("%d columns and no header line that names them; without one there should be %s", n, strings.Join(known, " or "))
+	return fmt.Errorf("%d columns and no header line that names them; without one there should be %s (columns.default of the log type)", n, strings.Join(known, " or "))
 }
 
 func (c *Converter) parsePattern() error {

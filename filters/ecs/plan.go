@@ -230,6 +230,10 @@ func compile(t *logtype.Type) (*plan, error) {
 			p.fixed = p.layout(t.Columns.Names)
 		}
 		for _, names := range t.Columns.Default {
+			names = slices.Clone(names) // as a header would have them
+			for i := range names {
+				names[i] = headerName(names[i])
+			}
 			p.guesses = append(p.guesses, p.layout(names))
 		}
 	}

@@ -171,10 +171,10 @@ type Columns struct {
 	// Names are the columns' names, without a header. An empty name is a column
 	// that is not kept.
 	Names []string `yaml:"names"`
-	// Default are the names of the columns where an object lacks the header that
-	// its type has otherwise: within envelopes, and where the first line has a
-	// number among its columns. Of several lists the one with as many names as the
-	// line has columns counts.
+	// Default are the names of the columns, as a header would have them, where an
+	// object lacks the header that its type has otherwise: within envelopes, and
+	// where the first line has a number among its columns. Of several lists the one
+	// with as many names as the line has columns counts.
 	Default Defaults `yaml:"default"`
 	// Required is how many columns a line must have to be a record. Columns
 	// beyond are absent where a line is shorter. Default 2.
