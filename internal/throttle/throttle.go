@@ -67,7 +67,7 @@ func (o Order) String() string {
 	case o.Share > 0:
 		return fmt.Sprintf("held to %.0f %% of the usual rate: %s", 100*o.Share, o.Reason)
 	}
-	return "takes what it can"
+	return "free to take what they can"
 }
 
 // Stricter returns the one of two orders that counts at a time.
@@ -122,13 +122,17 @@ func Read(dir, name string) (Order, error) {
 	return o, nil
 }
 
-// Write puts an order into a file of dir, at once or not at all.
+// Write puts an order into a file of dir, at once or not at all; dir is made when
+// it is missing.
 func Write(dir, name string, o Order) error {
 	if err := o.Validate(); err != nil {
 		return err
 	}
 	b, err := json.MarshalIndent(o, "", "  ")
 	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
 	f, err := os.CreateTemp(dir, name+".*") // mode 0600
@@ -164,7 +168,7 @@ func Follow(ctx context.Context, dir string, log *slog.Logger, tell func(Order))
 			tell(o)
 		}
 		if o.Stop != last.Stop || o.Share != last.Share {
-			log.Info("throttle: the input " + o.String())
+			log.Info("throttle: the inputs are " + o.String())
 		}
 		last = o
 		select {

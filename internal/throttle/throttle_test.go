@@ -60,10 +60,10 @@ func TestFollow(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	next("takes what it can")
+	next("free to take what they can")
 	write(Automatic, Order{Stop: true, Reason: "the disk is full", Expires: time.Now().Add(3 * time.Second)})
 	next("stopped: the disk is full")
-	next("takes what it can") // the sidecar fell silent
+	next("free to take what they can") // the sidecar fell silent
 	write(Manual, Order{Share: .25, Reason: "maintenance"})
 	next("held to 25 % of the usual rate: maintenance")
 	if err := os.WriteFile(filepath.Join(dir, Manual), []byte("{"), 0o600); err != nil {
@@ -76,7 +76,7 @@ func TestFollow(t *testing.T) {
 	if err := os.Remove(filepath.Join(dir, Manual)); err != nil {
 		t.Fatal(err)
 	}
-	next("takes what it can")
+	next("free to take what they can")
 	cancel()
 	<-ended
 	if n := strings.Count(log.String(), "cannot be read"); n != 1 {
