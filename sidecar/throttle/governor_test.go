@@ -91,8 +91,10 @@ func TestSlowsStepByStep(t *testing.T) {
 			t.Errorf("%s:\ngot  %s\nwant %s", name, got, want)
 			continue
 		}
-		after := well()
-		after.Nodes[0].Rejected = rejections
+		after := s()
+		after.Nodes[0].Queue, after.Nodes[0].Pressure, after.Nodes[0].Heap = 0, 0, 0
+		rejected := after.Nodes[0].Rejected
+		g.rejected["n1"] = rejected // it has been told of
 		got = walk(g, 7, times(9, after)...)
 		if want := "0.49 0.49 0.59 0.69 0.79 0.89 free free free"; got != want {
 			t.Errorf("%s, afterwards:\ngot  %s\nwant %s", name, got, want)
