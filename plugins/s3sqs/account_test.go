@@ -131,3 +131,29 @@ func TestUnbalancedBooks(t *testing.T) {
 		t.Errorf("log:\n%s", r.log)
 	}
 }
+
+// TestVersionIsLearned: ids are made of the object's version, so who announces
+// an object without it must not give its records other ids.
+func TestVersionIsLearned(t *testing.T) {
+	r := newRig(t, 30, nil)
+	r.host.judge = false
+	r.put(key("a"), trail("a", 1))
+	body, err := Notification(lease.Source{Bucket: "logs", Key: key("a"), Size: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.queue.Send(body, 0)
+	r.start()
+	r.until("both readings", func() bool { return r.host.waiting() == 2 })
+	versions := map[string]int{}
+	for _, l := range r.p.Leases.Leases() {
+		for _, o := range l.Objects() {
+			versions[o.Source.Version]++
+		}
+	}
+	if len(versions) != 1 || versions[""] != 0 {
+		t.Errorf("versions %v", versions)
+	}
+	r.host.release(2)
+	r.untilEmpty()
+}

@@ -18,19 +18,20 @@ import (
 // body is an object's content. A broken connection is resumed where it broke,
 // with the ETag as condition; an error is a [*fault] or the context's.
 type body struct {
-	ctx    context.Context
-	client *s3.Client
-	in     s3.GetObjectInput
-	size   int64 // -1 until the first answer
-	off    int64 // read so far
-	etag   string
-	rc     io.ReadCloser
-	stop   context.CancelFunc // ends the current answer
-	stall  *time.Timer        // calls stop when nothing comes for long
-	tries  int                // in a row without a byte
-	t      *timing
-	resume func() // counts
-	slower func() // S3 asks for fewer requests
+	ctx     context.Context
+	client  *s3.Client
+	in      s3.GetObjectInput
+	size    int64 // -1 until the first answer
+	off     int64 // read so far
+	etag    string
+	version string // id; "" where the bucket has none
+	rc      io.ReadCloser
+	stop    context.CancelFunc // ends the current answer
+	stall   *time.Timer        // calls stop when nothing comes for long
+	tries   int                // in a row without a byte
+	t       *timing
+	resume  func() // counts
+	slower  func() // S3 asks for fewer requests
 }
 
 // unknownSize is the size of an object whose service does not tell it.
@@ -82,6 +83,9 @@ func (b *body) get() error {
 			b.size = *out.ContentLength
 		}
 		b.etag = aws.ToString(out.ETag)
+		if b.version = aws.ToString(out.VersionId); b.version == "null" {
+			b.version = ""
+		}
 	} else if want := fmt.Sprintf("bytes %d-", b.off); b.off > 0 && !strings.HasPrefix(aws.ToString(out.ContentRange), want) {
 		// A service that takes no ranges starts again from the beginning.
 		if _, err := io.CopyN(io.Discard, out.Body, b.off); err != nil {

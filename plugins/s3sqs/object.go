@@ -102,6 +102,9 @@ func (q *queue) read(h *hold, a announced, src lease.Source, f split.Framing, lo
 	if src.ETag == "" {
 		src.ETag = strings.Trim(content.etag, `"`)
 	}
+	if src.Version == "" { // who announced it did not say: a list, the original's split message
+		src.Version = content.version
+	}
 	if src.Size < 0 && content.size != unknownSize {
 		src.Size = content.size
 	}
