@@ -264,6 +264,7 @@ func (c *Converter) apply(r *rule) {
 			continue
 		case r.ip:
 			if a, ok := parseAddr(b); ok {
+				b, a = withoutZone(b, a)
 				c.setText(r.slot, b)
 				c.slots[r.slot].ip = a
 			}
@@ -283,9 +284,11 @@ func (c *Converter) applyList(r *rule) {
 			return
 		}
 		if r.ip {
-			if _, ok := parseAddr(b); !ok {
+			a, ok := parseAddr(b)
+			if !ok {
 				return
 			}
+			b, _ = withoutZone(b, a)
 		}
 		items = insert(items, b)
 	}
@@ -426,6 +429,15 @@ func parseAddr(b []byte) (netip.Addr, bool) {
 	}
 	a, err := netip.ParseAddr(unsafeString(b))
 	return a, err == nil
+}
+
+// withoutZone takes the zone off an IPv6 address (fe80::1%eth0), which means
+// something on its own host only, and which no index takes.
+func withoutZone(b []byte, a netip.Addr) ([]byte, netip.Addr) {
+	if a.Zone() == "" {
+		return b, a
+	}
+	return b[:bytes.IndexByte(b, '%')], a.WithZone("")
 }
 
 func parseIPv4(b []byte) (netip.Addr, bool) {

@@ -122,12 +122,13 @@ func (c *Converter) parseColumns() error {
 		c.undouble(d.Quote[0])
 	}
 	l := c.o.layout
-	if l == nil {
-		i := slices.IndexFunc(c.p.guesses, func(l *layout) bool { return l.n == len(c.cols) })
-		if i < 0 {
-			return c.p.noHeader(len(c.cols))
+	if l == nil || len(c.cols) != l.n && c.p.t.Columns.HeaderPrefix != "" {
+		if i := slices.IndexFunc(c.p.guesses, func(l *layout) bool { return l.n == len(c.cols) }); i >= 0 {
+			l = c.p.guesses[i]
 		}
-		l = c.p.guesses[i]
+	}
+	if l == nil {
+		return c.p.noHeader(len(c.cols))
 	}
 	if n, want := len(c.cols), min(c.p.t.Columns.Required, l.n); n < want {
 		return fmt.Errorf("%d columns, want at least %d", n, want)

@@ -8,9 +8,13 @@ import (
 	"github.com/valyala/fastjson"
 )
 
-// windowsSteps are the steps of Windows event logs.
+// windowsSteps are the steps of what Windows and its web server log.
 var windowsSteps = map[string]stepDef{
 	"windows": {[]string{"Event.System.EventID", "Event.System.Channel"}, []string{"event.action", "event.outcome", "cloud.instance.id"}, stepWindows},
+	"iis": {[]string{"cs_method", "cs_uri_stem", "cs_uri_query", "cs_uri", "cs_host", "cs_version", "sc_status", "time_taken", "cs_User_Agent", "cs_username",
+		"X_Forwarded_For", "x_forwarded_for", "cs_X_Forwarded_For"},
+		append([]string{"event.outcome", "event.duration", "http.version", "user_agent.original", "user.name", "user.domain", "related.user",
+			"http.request.header.x_forwarded_for", "source.ip", "related.ip"}, urlSlots...), stepIIS},
 }
 
 // stepWindows sets action and outcome by the event's id, where it is known, and

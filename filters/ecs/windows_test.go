@@ -96,3 +96,27 @@ func TestNoWindowsEvent(t *testing.T) {
 		}
 	}
 }
+
+// TestIIS tries what Filebeat's files do not.
+func TestIIS(t *testing.T) {
+	for _, try := range []struct {
+		name, record string
+		want         map[string]any
+	}{
+		{"windows-iis", `2024-01-15 09:05:00 10.0.0.1 POST /a%20b/x.aspx q=1+2 443 CORP\alice 192.0.2.1 curl/8.0+(x) https://r.example/ 500 19 5 1250 198.51.100.7,+203.0.113.9:4711`,
+			map[string]any{"@timestamp": "2024-01-15T09:05:00Z", "event.outcome": "failure", "event.duration": 1.25e9, "user.name": "alice", "user.domain": "CORP", "url.original": "/a%20b/x.aspx?q=1+2",
+				"url.path": "/a b/x.aspx", "url.query": "q=1+2", "url.extension": "aspx", "user_agent.original": "curl/8.0 (x)", "iis.sc_substatus": "19", "iis.date": nil, "date": nil,
+				"http.request.header.x_forwarded_for": []any{"198.51.100.7"}, "related.ip": []any{"10.0.0.1", "192.0.2.1", "198.51.100.7"}}},
+		{"windows-iis", "2024-01-15 09:05:00 fe80::1%4 GET / - 80 - ::ffff:192.0.2.1%3 - - 200 0 0 0",
+			map[string]any{"destination.ip": "fe80::1", "destination.address": "fe80::1%4", "source.ip": "::ffff:192.0.2.1", "related.ip": []any{"::ffff:192.0.2.1", "fe80::1"}, "event.outcome": "success", "event.duration": 0.0, "user": nil, "url.query": nil}},
+		{"windows-httperr", "2024-01-15 09:05:00 192.0.2.1 4711 10.0.0.1 80 HTTP/1.1 GET /x?y=%00 400 - BadRequest -",
+			map[string]any{"source.port": "4711", "event.reason": "BadRequest", "url.query": "y=\x00", "http.version": "1.1", "event.type": []any{"error"}, "event.category": []any{"web"}}},
+	} {
+		m := document(t, try.name, "", try.record)
+		for path, want := range try.want {
+			if got := m.at(path); !reflect.DeepEqual(got, want) {
+				t.Errorf("%s: %s is %#v, want %#v\n%s", try.name, path, got, want, try.record)
+			}
+		}
+	}
+}

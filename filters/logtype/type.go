@@ -173,8 +173,9 @@ type Columns struct {
 	Names []string `yaml:"names"`
 	// Default are the names of the columns, as a header would have them, where an
 	// object lacks the header that its type has otherwise: within envelopes, and
-	// where the first line has a number among its columns. Of several lists the one
-	// with as many names as the line has columns counts.
+	// where the first line has a number among its columns; with HeaderPrefix also for
+	// lines that have another number of columns than the header. Of several lists
+	// the one with as many names as the line has columns counts.
 	Default Defaults `yaml:"default"`
 	// Required is how many columns a line must have to be a record. Columns
 	// beyond are absent where a line is shorter. Default 2.

@@ -8,11 +8,18 @@ import (
 )
 
 var beatsDifferences = []beatsDifference{
-	{"apache-access nginx-access", `user_agent\.version`, "a version is major, minor and patch, as in the original's documents; Filebeat adds a part, or a dot", beatsPrefix},
+	{"apache-access nginx-access windows-iis", `user_agent\.version`, "a version is major, minor and patch, as in the original's documents; Filebeat adds a part, or a dot", beatsPrefix},
 	{"apache-error nginx-error rds-mysql-error linux-secure linux-os-syslog", `@timestamp`, "a time without a zone is UTC, unless the log type says otherwise; Filebeat's tests ran at -02:00", beatsHours(2)},
 	{"rds-postgresql", `@timestamp`, "EST is five hours behind UTC; Filebeat takes it for the time of New York, in summer four", beatsHours(-1)},
 
 	{"apache-error", `message`, "the message's code (AH…), the module and the client are fields of their own", beatsSuffix},
+
+	{"windows-iis windows-httperr", `event\.category`, "the log of a web server is of the category web; that there was a connection goes without saying", beatsPart},
+	{"windows-iis windows-httperr", `event\.type`, "a request is access, and what HTTP.sys refused an error", func(theirs, _ any) bool { return theirs == "connection" }},
+	{"windows-iis", `url\.original`, "the query belongs to the original URL", func(theirs, ours any) bool { return strings.HasPrefix(fmt.Sprint(ours), fmt.Sprint(theirs)+"?") }},
+	{"windows-iis", `url\.query`, "a + in a query stays, as in the logs of other servers", func(theirs, ours any) bool { return strings.ReplaceAll(fmt.Sprint(ours), "+", " ") == theirs }},
+	{"windows-iis", `(source|destination)\.address`, "a link that a chat program made of an address is not undone", func(theirs, ours any) bool { return strings.HasPrefix(fmt.Sprint(ours), "["+fmt.Sprint(theirs)+"](") }},
+	{"windows-iis windows-httperr", `related\.ip`, "all addresses are related, those that proxies forwarded too, each once", func(theirs, ours any) bool { return beatsPart(ours, theirs) }},
 
 	{"nginx-access", `source\.(address|ip)`, "the client is who the server heard, the last address; those before it count where a proxy is trusted (proxies_file), as they may be invented", nil},
 	{"nginx-access", `nginx\.access\.remote_ip_list`, "the client is not among the addresses that were forwarded to the server", beatsPart},

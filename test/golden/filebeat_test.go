@@ -32,6 +32,8 @@ var filebeatKeys = map[string]string{
 	"rds-postgresql":      "AWSLogs/123456789012/RDS/PostgreSQL/1.log",
 	"linux-secure":        "AWSLogs/123456789012/Linux/Secure/1.log",
 	"linux-os-syslog":     "AWSLogs/123456789012/Linux/1.log",
+	"windows-iis":         "AWSLogs/123456789012/IIS/W3SVC1/u_ex240101.log",
+	"windows-httperr":     "AWSLogs/123456789012/IIS/HTTPERR/httperr1.log",
 	"linux-auditd":        "AWSLogs/123456789012/Linux/Audit/1.log",
 }
 
@@ -132,25 +134,38 @@ var beatsNames = map[string]string{
 	"rds-postgresql postgresql.log.database":          "rds.database_name",
 	"rds-postgresql postgresql.log.query_step":        "postgresql.query_step",
 	"nginx-access nginx.access.remote_ip_list":        "http.request.header.x_forwarded_for",
+	"windows-iis iis.access.sub_status":               "iis.sc_substatus",
+	"windows-iis iis.access.win32_status":             "iis.sc_win32_status",
+	"windows-iis iis.access.site_name":                "service.name",
+	"windows-iis iis.access.server_name":              "host.name",
+	"windows-iis iis.access.cookie":                   "iis.cs_Cookie",
+	"windows-iis network.forwarded_ip":                "http.request.header.x_forwarded_for",
+	"windows-httperr iis.error.reason_phrase":         "event.reason",
+	"windows-httperr iis.error.queue_name":            "iis.s_queuename",
 }
 
 // byOffset returns flat documents by where their records stand in the file.
 func byOffset(t *testing.T, text []byte, key string, lt *logtype.Type, geo *enrich.Geo) map[int]map[string]any {
 	t.Helper()
 	conv := (&ecs.Engine{Geo: geo, Agents: agents, Now: func() time.Time { return clock }}).NewConverter()
-	o, err := conv.Object(lt, lease.Source{Bucket: "bucket", Key: key, LogType: lt.Name})
-	if err != nil {
-		t.Fatal(err)
-	}
 	docs := map[int]map[string]any{}
 	at := 0
-	_, err = split.Records(bytes.NewReader(text), lt.Framing(), split.Limits{}, func(r split.Record) error {
+	var o *ecs.Object
+	var head *split.Head
+	_, err := split.Records(bytes.NewReader(text), lt.Framing(), split.Limits{}, func(r split.Record) error {
 		first, _, _ := bytes.Cut(r.Raw, []byte("\n"))
 		i := bytes.Index(text[at:], bytes.TrimRight(first, "\r"))
 		if i < 0 {
 			return fmt.Errorf("record %d is not in the file after byte %d: %.100q", r.Number, at, r.Raw)
 		}
 		at += i
+		if head != r.Head {
+			head = r.Head
+			var err error
+			if o, err = conv.Object(lt, lease.Source{Bucket: "bucket", Key: key, LogType: lt.Name, Header: head.Header}); err != nil {
+				return err
+			}
+		}
 		if r.Bad == nil && conv.Convert(o, r.Number, r.Envelope, r.Raw) == nil {
 			var doc map[string]any
 			if err := json.Unmarshal(conv.AppendJSON(nil), &doc); err != nil {
