@@ -33,7 +33,7 @@ func TestPropose(t *testing.T) {
 		"address and port": {"t1 203.0.113.7:4711 [2001:db8::1]:443 \"GET /x HTTP/1.1\" ok\nt2 203.0.113.7:4711 [2001:db8::1]:443 \"GET /y HTTP/1.1\" ok\n", "columns",
 			[]string{"  quote: '\"'", "  source.port: src_port", "  destination.ip: dst_ip", "  http.request.method: http_method"}, nil},
 		"W3C": {"#Version: 1.0\n#Fields: date time c-ip cs-method cs-uri-stem sc-status cs(User-Agent)\n2024-06-15 12:00:00 203.0.113.7 GET /x 404 curl\n", "columns, W3C extended",
-			[]string{"control_lines: ^#", "  names: [date, time, c_ip, cs_method, cs_uri_stem, sc_status, cs_User_Agent]", "  http.response.status_code: sc_status", "user_agent: user_agent"}, nil},
+			[]string{"control_lines: ^#", "  header_prefix: '#Fields:'", "  default: [date, time, c_ip, cs_method, cs_uri_stem, sc_status, cs_User_Agent]", "  http.response.status_code: sc_status", "user_agent: user_agent"}, nil},
 		"access log": {"203.0.113.7 - bob [15/Jun/2024:12:00:00 +0000] \"GET / HTTP/1.1\" 200 12 \"-\" \"curl\"\n", "access log",
 			[]string{"format: access", "  source.ip: remotehost", "  user.name: authuser"}, nil},
 		"syslog": {"<34>Oct 11 22:14:15 mymachine su[230]: 'su root' failed\n", "syslog, RFC 3164",

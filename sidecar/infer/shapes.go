@@ -206,8 +206,10 @@ func detectW3C(text string) *shape {
 	for i, n := range names { // cs(User-Agent)
 		names[i] = strings.Trim(strings.NewReplacer("(", "_", ")", "").Replace(n), "_")
 	}
-	yaml := "format: columns\ncontrol_lines: ^#\ncolumns:\n  separator: " + scalar(separator) + "\n"
-	return table("columns, W3C extended", yaml, names, rows, false)
+	yaml := "format: columns\ncontrol_lines: ^#\ncolumns:\n  header: true\n  header_prefix: '#Fields:'\n  separator: " + scalar(separator) + "\n"
+	s := table("columns, W3C extended", yaml, names, rows, false)
+	s.yaml = strings.Replace(s.yaml, "  names: [", "  default: [", 1) // where no line names them
+	return s
 }
 
 // detectColumns finds a constant number of words, of which some may be quoted or
