@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/fluent-siem/fluent-siem/filters/logtype"
 )
@@ -26,7 +27,7 @@ type comparison struct {
 func compare(before, after *view, ours *logtype.Type, known bool) *comparison {
 	c := &comparison{changed: map[string]bool{}, before: before, after: after, ours: ours}
 	c.target()
-	if before.value("ignore_own_logs") != after.value("ignore_own_logs") && !after.bool("ignore_own_logs") && ours.OwnLogs != "" {
+	if ours.OwnLogs != "" && before.global("ignore_own_logs") && !after.global("ignore_own_logs") {
 		c.changed["own_logs"] = true
 	}
 	c.over.Static = c.values(known)
@@ -59,6 +60,11 @@ func compare(before, after *view, ours *logtype.Type, known bool) *comparison {
 	}
 	c.over.Text = c.list("text", b.Text, a.Text, ours.Text)
 	c.over.Geo = c.list("geo", b.Geo, a.Geo, ours.Geo)
+	for field, sources := range c.over.ECS { // what is mapped no more cannot be looked up
+		if name, ok := strings.CutSuffix(field, ".ip"); ok && sources == nil && slices.Contains(c.over.Geo, name) {
+			c.over.Geo, c.changed["geo"] = slices.DeleteFunc(c.over.Geo, func(s string) bool { return s == name }), true
+		}
+	}
 	c.over.IOC.IP = c.list("ioc", b.IOC.IP, a.IOC.IP, ours.IOC.IP)
 	c.over.IOC.Domain = c.list("ioc", b.IOC.Domain, a.IOC.Domain, ours.IOC.Domain)
 	return c
@@ -100,10 +106,9 @@ func (c *comparison) mapping() map[string]logtype.Candidates {
 		if slices.Equal(b[field], sources) {
 			continue
 		}
-		for _, name := range sources {
-			if fields != nil && !fields[name] && name[0] != '@' {
-				c.left = append(c.left, c.after.remark(field, fmt.Sprintf("the shipped type has no field %s; it has %s", name, sortedList(fields)), "name one of these in ecs"))
-			}
+		if i := slices.IndexFunc(sources, func(name string) bool { return fields != nil && !fields[name] && name[0] != '@' }); i >= 0 {
+			c.left = append(c.left, c.after.remark(field, fmt.Sprintf("the shipped type has no field %s; it has %s", sources[i], strings.Join(sortedList(fields), ", ")), "name one of these in ecs"))
+			continue
 		}
 		over[field] = sources
 	}

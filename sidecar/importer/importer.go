@@ -79,6 +79,8 @@ var originalText string
 // original are the settings that a user.ini builds on.
 var original = sync.OnceValues(func() (*ini, error) { return parseINI(originalText) })
 
+var shipped = sync.OnceValues(logtype.NewRegistry)
+
 // Import turns the text of a user.ini. An error says where it is none.
 func Import(text string) (*Result, error) {
 	if len(text) > MaxSize {
@@ -88,7 +90,7 @@ func Import(text string) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	registry, err := logtype.NewRegistry()
+	registry, err := shipped()
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +100,7 @@ func Import(text string) (*Result, error) {
 	}
 	im := &importer{
 		shipped: registry.Set(), theirs: theirs, users: users,
-		before: config{theirs}, after: config{theirs, users}, taken: map[string]string{},
+		before: config{files: []*ini{theirs}}, after: config{files: []*ini{theirs, users}}, taken: map[string]string{},
 	}
 	im.run()
 	return &im.result, nil
@@ -115,6 +117,9 @@ type importer struct {
 
 func (im *importer) run() {
 	im.remarkOnFile()
+	defaults := im.translate(im.after, im.users.defaults.name)
+	im.tell(&im.result.Left, im.users.defaults.name, defaults.left)
+	im.tell(&im.result.Notes, im.users.defaults.name, defaults.notes)
 	for _, s := range im.users.sections {
 		im.unknown(s)
 		if im.extends(s.name) {
@@ -128,7 +133,9 @@ func (im *importer) run() {
 			im.change(t.Name)
 		}
 	}
-	slices.SortStableFunc(im.result.Left, func(a, b Remark) int { return a.Line - b.Line })
+	byLine := func(a, b Remark) int { return a.Line - b.Line }
+	slices.SortStableFunc(im.result.Left, byLine)
+	slices.SortStableFunc(im.result.Notes, byLine)
 }
 
 // extends reports whether a section changes a type that both programs have.
@@ -166,17 +173,27 @@ var global = []struct{ key, what, do string }{
 }
 
 // change writes what the user's settings change of a shipped type, if anything.
+// Settings that have no counterpart are as if they were not there.
 func (im *importer) change(name string) {
 	users := im.users.section(name)
 	before, after := im.translate(im.before, name), im.translate(im.after, name)
-	d := compare(before, after, im.shipped.Type(name), im.theirs.section(name) != nil)
-	for _, from := range []struct{ remarks, to *[]Remark }{{&after.left, &im.result.Left}, {&d.left, &im.result.Left}, {&after.notes, &im.result.Notes}} {
-		for _, r := range *from.remarks { // what the original says itself is not the user's business
-			if users.entry(r.Key) != nil && !im.sameValue(name, r.Key) {
-				*from.to = append(*from.to, r)
+	left := after.left
+	for without := map[*entry]bool{}; ; {
+		n := len(without)
+		for _, r := range after.left {
+			if e := im.after.raw(name, r.Key); e != nil && !after.isTheirs(e) {
+				without[e] = true
 			}
 		}
+		if len(without) == n {
+			break
+		}
+		after = im.translate(config{im.after.files, without}, name)
+		left = append(left, after.left...)
 	}
+	d := compare(before, after, im.shipped.Type(name), im.theirs.section(name) != nil)
+	im.tell(&im.result.Left, name, append(left, d.left...))
+	im.tell(&im.result.Notes, name, after.notes)
 	if len(d.changed) == 0 {
 		if users != nil {
 			im.result.Notes = append(im.result.Notes, Remark{name, "", users.line, "changes nothing of the type that is shipped; there is no file for it", ""})
@@ -190,6 +207,21 @@ func (im *importer) change(name string) {
 	}
 	w := &writer{t: &d.over, changed: d.changed, comments: after.comments}
 	im.add(File{Name: name, Section: name, YAML: w.file("What " + origin + " of a user.ini changes of the shipped type.")}, users)
+}
+
+// tell keeps the remarks that are about what the user wrote in a section: what
+// the original says itself is not the user's business, and what stands in
+// [DEFAULT] is told once.
+func (im *importer) tell(to *[]Remark, section string, remarks []Remark) {
+	s := im.users.section(section)
+	if section == im.users.defaults.name {
+		s = im.users.defaults
+	}
+	for _, r := range remarks {
+		if s.entry(r.Key) != nil && !im.sameValue(section, r.Key) && !slices.Contains(*to, r) {
+			*to = append(*to, r)
+		}
+	}
 }
 
 // sameValue reports whether the user's value is the original's.
@@ -239,11 +271,18 @@ func (im *importer) create(s *section) {
 		return
 	}
 	v.t.Name = name
-	im.result.Left = append(im.result.Left, v.left...)
-	im.result.Notes = append(im.result.Notes, v.notes...)
+	for _, from := range []struct{ remarks, to *[]Remark }{{&v.left, &im.result.Left}, {&v.notes, &im.result.Notes}} {
+		for _, r := range *from.remarks {
+			if (s.entry(r.Key) != nil || im.users.defaults.entry(r.Key) == nil) && !slices.Contains(*from.to, r) {
+				*from.to = append(*from.to, r)
+			}
+		}
+	}
 	w := &writer{t: &v.t, comments: v.comments}
-	f := File{Name: name, Section: s.name, Incomplete: v.lacks}
-	f.YAML = w.file("From [" + s.name + "] of a user.ini of SIEM on Amazon OpenSearch Service.")
+	f := File{Name: name, Section: s.name, YAML: w.file("From [" + s.name + "] of a user.ini of SIEM on Amazon OpenSearch Service.")}
+	if v.lacks != "" {
+		f.Incomplete = "lacks " + v.lacks
+	}
 	im.add(f, s)
 }
 
@@ -255,13 +294,17 @@ func (im *importer) add(f File, s *section) {
 			err = ecs.Check(t)
 		}
 		if err != nil {
-			f.Incomplete = err.Error()
+			f.Incomplete = "is no valid log type yet: " + err.Error()
 			line := 0
 			if s != nil {
 				line = s.line
 			}
 			im.result.Left = append(im.result.Left, Remark{f.Section, "", line, "is no valid log type as it is: " + strings.ReplaceAll(err.Error(), "\n", " "), "correct the file"})
 		}
+	}
+	if f.Incomplete != "" {
+		why := strings.ReplaceAll(f.Incomplete, "\n", `\n`)
+		f.YAML = "# Not complete: it " + printable(why) + "\n# Complete it, then call the file " + f.Name + ".yaml.\n" + f.YAML
 	}
 	im.taken[f.Name] = f.Section
 	im.result.Files = append(im.result.Files, f)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -189,25 +190,28 @@ func (p *iniParser) endValue() {
 	p.last, p.value = nil, nil
 }
 
-// config is files that build on one another; the last wins, key by key.
-type config []*ini
+// config is files that build on one another; the last wins, key by key. Entries
+// in without do not count.
+type config struct {
+	files   []*ini
+	without map[*entry]bool
+}
 
 // raw finds a value as it is written, and the entry that says it: in the section,
 // else in [DEFAULT].
 func (c config) raw(section, key string) *entry {
-	if section != "DEFAULT" {
-		for i := len(c) - 1; i >= 0; i-- {
-			if e := c[i].section(section).entry(key); e != nil {
+	find := func(s func(*ini) *entry) *entry {
+		for _, f := range slices.Backward(c.files) {
+			if e := s(f); e != nil && !c.without[e] {
 				return e
 			}
 		}
+		return nil
 	}
-	for i := len(c) - 1; i >= 0; i-- {
-		if e := c[i].defaults.entry(key); e != nil {
-			return e
-		}
+	if e := find(func(f *ini) *entry { return f.section(section).entry(key) }); e != nil {
+		return e
 	}
-	return nil
+	return find(func(f *ini) *entry { return f.defaults.entry(key) })
 }
 
 // get finds a value and puts in what it refers to.

@@ -151,6 +151,10 @@ func sameTimes(format, layout, zone string) error {
 				text.WriteString(t.Format(directives[c].exact))
 			}
 		}
+		own := t.Format(layout)
+		if _, err := time.Parse(layout, own); err != nil || own == layout {
+			return errors.New("a layout cannot say it: there is no time in it, or text that reads like one")
+		}
 		got, err := time.Parse(layout, text.String())
 		if err != nil {
 			return fmt.Errorf("a layout cannot say it: %q is not read", text.String())

@@ -56,7 +56,11 @@ func (v *view) value(key string) string {
 		}
 	}
 	if e != nil && len(e.comments) > 0 {
-		v.comment(places[key], e.comments)
+		place, known := places[key]
+		if !known {
+			place = rows + key
+		}
+		v.comment(place, e.comments)
 	}
 	return value
 }
@@ -74,6 +78,9 @@ func (v *view) comment(place string, lines []string) {
 
 // disabled is a setting in a comment.
 var disabled = regexp.MustCompile(`^[@\w.-]+\s*[=:]`)
+
+// rows is what the place of a comment above a row begins with.
+const rows = "row "
 
 // places are the keys of a log type's file that the settings become.
 var places = map[string]string{
@@ -108,7 +115,8 @@ func (v *view) remark(key, what, do string) Remark {
 
 // isTheirs reports whether an entry is the original's own.
 func (v *view) isTheirs(e *entry) bool {
-	for _, s := range append([]*section{v.from[0].defaults}, v.from[0].sections...) {
+	theirs := v.from.files[0]
+	for _, s := range append([]*section{theirs.defaults}, theirs.sections...) {
 		if slices.Contains(s.entries, e) {
 			return true
 		}
@@ -145,21 +153,28 @@ var lone = regexp.MustCompile(`\$(?:[^{]|$)`)
 
 // bool reads yes, no and so on.
 func (v *view) bool(key string) bool {
-	switch text := strings.ToLower(v.value(key)); text {
-	case "1", "yes", "true", "on":
-		return true
-	case "0", "no", "false", "off", "":
-	default:
+	text := v.value(key)
+	yes, ok := truth[strings.ToLower(text)]
+	if !ok {
 		v.leave(key, strconv.Quote(text)+" is neither true nor false", "write True or False")
 	}
-	return false
+	return yes
 }
+
+// global reads a setting of [DEFAULT] that is true or false.
+func (v *view) global(key string) bool {
+	text, _, _ := v.from.get("DEFAULT", key)
+	return truth[strings.ToLower(text)]
+}
+
+// truth is what Python's configparser takes for true and false.
+var truth = map[string]bool{"1": true, "yes": true, "true": true, "on": true, "0": false, "no": false, "false": false, "off": false, "": false}
 
 // matching: which objects are the type's.
 func (v *view) matching() {
 	if v.value("s3_key") != v.defaultKey() {
 		if v.t.Key = v.regexp("s3_key", "write a pattern of RE2 in key"); v.t.Key == "" {
-			v.need("key: no pattern says which objects are the type's")
+			v.need("key, which was " + v.value("s3_key"))
 		}
 	}
 	v.t.IgnoreKey = v.regexp("s3_key_ignored", "write a pattern of RE2 in ignore_key; without it, objects are loaded that were not")
@@ -176,13 +191,15 @@ func (v *view) format() {
 		t.Format = logtype.Pattern
 		t.HeaderLines = v.number("text_header_line_number")
 		if t.Pattern = v.regexp("log_pattern", "write one of RE2 in pattern (https://github.com/google/re2/wiki/Syntax)"); t.Pattern == "" {
-			v.need("pattern: " + v.value("log_pattern"))
+			v.missing("log_pattern")
+			v.need("pattern, which was " + v.value("log_pattern"))
 		}
 		if format == "multiline" {
 			if re := v.regexp("multiline_firstline", "write one of RE2 in first_line"); re != "" {
 				t.FirstLine = anchored(re)
 			} else {
-				v.need("first_line: no pattern says where a record begins: " + v.value("multiline_firstline"))
+				v.missing("multiline_firstline")
+				v.need("first_line, which was " + v.value("multiline_firstline"))
 			}
 		}
 	case "csv":
@@ -203,7 +220,7 @@ func (v *view) format() {
 			t.Element = m[1]
 		} else {
 			v.leave("xml_firstline", "does not begin with the name of an element, such as <record", "write the name in element")
-			v.need("element: no name says which elements are records")
+			v.need("element, where xml_firstline was " + v.value("xml_firstline"))
 		}
 	case "winevtxml":
 		t.Format = "winevt"
@@ -212,9 +229,16 @@ func (v *view) format() {
 	case "":
 	default:
 		v.leave("file_format", strconv.Quote(format)+" is no format; the original fails with it too", "use text, csv, json, multiline, xml, winevtxml, cef or parquet")
-		v.need("format: there is no " + strconv.Quote(format))
+		v.need("format, which was " + format)
 	}
 	t.ContainerStderr = !v.bool("ignore_container_stderr")
+}
+
+// missing tells of a setting that the format cannot do without.
+func (v *view) missing(key string) {
+	if v.value(key) == "" {
+		v.leave(key, "is missing, so the original loads nothing", "write it in "+places[key])
+	}
 }
 
 var elementRE = regexp.MustCompile(`^\^?\\?s?\*?<([A-Za-z_][\w.:-]*)`)

@@ -122,7 +122,7 @@ func (w *writer) line(key, value string) {
 
 // row writes a key below another.
 func (w *writer) row(key, value string) {
-	w.comment("  ", w.comments["ecs."+key])
+	w.comment("  ", w.comments[rows+key])
 	fmt.Fprintf(&w.out, "  %s: %s\n", scalar(key), value)
 }
 
