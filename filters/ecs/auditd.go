@@ -68,11 +68,12 @@ const maxAuditFields = 128
 // that is the user, and the process's user id is the effective one.
 func stepAuditd(c *Converter, from []*source, slots []int) {
 	a := audit{c: c, slots: slots, log: c.arena.NewObject(), record: c.readText(from[0])}
-	sequence := c.readText(from[1])
-	c.setText(slots[auditSequence], sequence)
-	c.setText(slots[auditEventID], c.join(c.readText(from[2]), []byte(":"), sequence))
 	a.log.Set("record_type", c.newText(a.record))
-	a.log.Set("sequence", c.arena.NewNumberString(unsafeString(sequence)))
+	if sequence := c.readText(from[1]); len(sequence) > 0 { // without it, auditd could not read what the kernel sent
+		c.setText(slots[auditSequence], sequence)
+		c.setText(slots[auditEventID], c.join(c.readText(from[2]), []byte(":"), sequence))
+		a.log.Set("sequence", c.arena.NewNumberString(unsafeString(sequence)))
+	}
 	a.read(c.readText(from[3]), 0)
 	a.finish()
 	c.slots[slots[auditLog]] = value{kind: jsonValue, json: a.log}

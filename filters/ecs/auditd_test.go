@@ -41,6 +41,7 @@ func TestAuditd(t *testing.T) {
 			map[string]any{"event.action": "violated-selinux-policy", "auditd.log.permissions": "getattr open", "auditd.log.result": "denied", "file.path": "/var/www/html/file1", "auditd.log.dev": "dm-0"}},
 		{"a login", `type=LOGIN msg=audit(1489636960.072:19623791): pid=28281 uid=0 old-auid=4294967295 auid=700 tty=(none) old-ses=4294967295 ses=12286 res=1`,
 			map[string]any{"user.id": "700", "user.audit.id": "700", "user.effective.id": "0", "auditd.log.old_auid": nil, "auditd.log.ses": "12286", "event.outcome": "success"}},
+		{"what auditd could not read", "type=UNKNOWN[1329] msg=g\x05", map[string]any{"event.action": "unknown[1329]", "event.id": nil, "auditd.log.record_type": "UNKNOWN[1329]"}},
 		{"nothing", `type=NOMSG msg=audit(1337845222.174:94984):`, map[string]any{"event.action": "nomsg", "auditd.log.sequence": 94984.0}},
 	} {
 		m := document(t, "linux-auditd", "", try.record)

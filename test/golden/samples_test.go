@@ -1,0 +1,149 @@
+package golden
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fluent-siem/fluent-siem/filters/ecs"
+	"github.com/fluent-siem/fluent-siem/filters/enrich"
+	"github.com/fluent-siem/fluent-siem/filters/logtype"
+	"github.com/fluent-siem/fluent-siem/internal/lease"
+	"github.com/fluent-siem/fluent-siem/plugins/s3sqs/split"
+)
+
+var samplesDir = flag.String("samples", "samples", "directory of samples, one folder for each log type")
+
+// made is a sample with records that cannot be read, and why that is right.
+type made struct {
+	file   string // type/name
+	failed int    // records
+	reason string
+}
+
+// TestSamples converts every file of samples/<log type>, and of Filebeat's test
+// files: each has records, and each record becomes a document, except for those of
+// madeToFail. A new sample is tested by being there (and named in SOURCES.md).
+//
+//	go test ./test/golden -run TestSamples -args -samples DIR
+func TestSamples(t *testing.T) {
+	types, err := logtype.NewRegistry()
+	if err != nil {
+		t.Fatal(err)
+	}
+	geo := enrich.OpenGeo("../../filters/enrich/testdata/mmdb", discard)
+	defer geo.Close()
+	sources, err := os.ReadFile(filepath.Join(*samplesDir, "SOURCES.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	expected := map[string]made{}
+	for _, m := range madeToFail {
+		expected[m.file] = m
+	}
+	n := 0
+	for _, root := range []string{*samplesDir, "filebeat"} {
+		err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+			name, _ := filepath.Rel(root, path)
+			if err != nil || d.IsDir() || filepath.Ext(path) == ".md" || strings.HasSuffix(path, "-expected.json") {
+				return err
+			}
+			lt := types.Set().Type(filepath.Dir(name))
+			if lt == nil {
+				t.Errorf("%s: there is no log type of the folder's name", path)
+				return nil
+			}
+			n++
+			t.Run(name, func(t *testing.T) {
+				if root == *samplesDir && !bytes.Contains(sources, []byte("`"+filepath.ToSlash(name)+"`")) {
+					t.Error("SOURCES.md does not say where it comes from")
+				}
+				records, failures := convertSample(t, path, lt, geo)
+				want := expected[name]
+				delete(expected, name)
+				if len(failures) != want.failed {
+					t.Errorf("%d of %d records cannot be read, want %d (%s):\n%s", len(failures), records, want.failed, want.reason, strings.Join(failures[:min(len(failures), 5)], "\n"))
+				}
+				if records == 0 && want.reason == "" {
+					t.Error("it has no records")
+				}
+			})
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if *samplesDir == "samples" && !strings.Contains(flag.Lookup("test.run").Value.String(), "/") {
+		for file := range expected {
+			t.Errorf("%s is expected to fail, and is not there", file)
+		}
+	}
+	t.Logf("%d samples", n)
+}
+
+// convertSample converts what a file has. Of a type whose records lie in a list,
+// a sample may be a record by itself.
+func convertSample(t *testing.T, path string, lt *logtype.Type, geo *enrich.Geo) (records int, failures []string) {
+	t.Helper()
+	object, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	framing := lt.Framing()
+	for _, list := range []string{framing.Records, ""} {
+		framing.Records = list
+		if records, failures = convertAs(t, path, object, framing, lt, geo); records > 0 || len(failures) > 0 {
+			return records, failures
+		}
+	}
+	return records, failures
+}
+
+func convertAs(t *testing.T, path string, object []byte, framing split.Framing, lt *logtype.Type, geo *enrich.Geo) (records int, failures []string) {
+	t.Helper()
+	conv := (&ecs.Engine{Geo: geo, Agents: agents, Now: func() time.Time { return clock }}).NewConverter()
+	var head *split.Head
+	var o *ecs.Object
+	_, err := split.Records(bytes.NewReader(object), framing, split.Limits{}, func(r split.Record) (err error) {
+		records++
+		if r.Head != head {
+			head = r.Head
+			src := lease.Source{Bucket: "bucket", Key: "AWSLogs/123456789012/" + lt.Name + "/us-east-1/" + filepath.Base(path), LogType: lt.Name, Header: head.Header}
+			if head.Kind == split.Parquet {
+				src.Format = "json"
+			}
+			if o, err = conv.Object(lt, src); err != nil {
+				return err
+			}
+		}
+		var bad error
+		if r.Bad != nil {
+			bad = r.Bad
+		} else {
+			bad = conv.Convert(o, r.Number, r.Envelope, r.Raw)
+		}
+		var excluded *ecs.Excluded
+		switch {
+		case bad == nil:
+			doc := conv.AppendJSON(nil)
+			if bytes.Contains(doc, []byte(`"invalid json file`)) {
+				failures = append(failures, fmt.Sprintf("record %d is kept without fields: %.200s", r.Number, doc))
+			}
+		case !errors.As(bad, &excluded):
+			failures = append(failures, fmt.Sprintf("record %d: %v: %.200q", r.Number, bad, r.Raw))
+		}
+		return nil
+	})
+	if err != nil {
+		failures = append(failures, "the object: "+err.Error())
+	}
+	return records, failures
+}
