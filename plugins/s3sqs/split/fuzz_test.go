@@ -15,7 +15,7 @@ import (
 func seeds(f *testing.F) {
 	for _, s := range []string{
 		"first\nsecond\r\n\n", `{"Records":[{"a":"\"]}"},{"b":[1,{}]}],"x":1}`, "{\"a\":1}{\"b\":2\n{\"c\":\"3\n{\"d\":4}", "[1,\"a\",{}] x\n {}",
-		"junk\n# a\n b\n#c\x00\x00", "h,i\na,\"b\n\"\"c\"\r\n\"d\n\n", "<E x='>'>\n<Ea/></E><E/>t</E><E>\n<E ></E >", "\x00\x00[1]\x00",
+		"junk\n# a\n b\n#c\x00\x00", "h,i\na,\"b\n\"\"c\"\r\n\"d\n\n", "#F: a\n1\n#F:b\r\n\n2", "<E x='>'>\n<Ea/></E><E/>t</E><E>\n<E ></E >", "\x00\x00[1]\x00",
 		`{"messageType":"DATA_MESSAGE","logGroup":"g","logEvents":[{"id":"1","timestamp":2,"message":"# a\nb"},{"message":"{\"Records\":[1,{}]}"}]}{"Type":"Notification","MessageId":"1","Message":"#a\nb"}`,
 		`{"detail-type":"x","detail":{"log":"<E></E>","container_id":"c"}}` + "\n" + `{"awslogs":{"data":"IyBhCmI="}}{"a":1}x`,
 		gz("a\nb") + gz("c"), twoXZ, lz4ed("a\nb") + lz4ed("c"), snapped("a\nb"), tarred("a\nb", gz("c")), gz(`{"Records":[{}]}`)[:20], zst("a\nb"), zipped("a\n", "b"), "\xff\xfea\x00\n\x00\x00\xd8", "\xef\xbb\xbf{}",
@@ -29,7 +29,7 @@ func seeds(f *testing.F) {
 // The first ones leave nothing out on purpose.
 var framings = []Framing{
 	{Kind: Lines}, {Kind: CSV}, {Kind: JSON}, {Kind: CSV, Quote: '"', Separator: ',', Headless: true}, {Kind: Lines, FirstLine: regexp.MustCompile("^#")},
-	{Kind: JSON, Records: "Records"}, {Kind: XML, Element: "E"},
+	{Kind: JSON, Records: "Records"}, {Kind: XML, Element: "E"}, {Kind: CSV, HeaderPrefix: "#F:"},
 }
 
 const allKept = 5
