@@ -216,3 +216,39 @@ func FuzzReader(f *testing.F) {
 		}
 	})
 }
+
+// BenchmarkReader compares the Reader with encoding/xml, on a Windows event.
+func BenchmarkReader(b *testing.B) {
+	document := []byte(`<Event xmlns='http://schemas.microsoft.com/win/2004/08/events/event'><System><Provider Name='Microsoft-Windows-Security-Auditing' Guid='{54849625-5478-4994-A5BA-3E3B0328C30D}'/><EventID>4688</EventID><Version>2</Version><TimeCreated SystemTime='2024-01-03T01:30:33.754919318Z'/><Correlation/><Channel>Security</Channel><Computer>host.example.com</Computer></System><EventData><Data Name='SubjectUserSid'>S-1-5-18</Data><Data Name='NewProcessName'>C:\Windows\System32\cmd.exe</Data><Data Name='CommandLine'>cmd /c &quot;dir&quot; &amp; exit</Data></EventData></Event>`)
+	b.Run("xmltok", func(b *testing.B) {
+		b.SetBytes(int64(len(document)))
+		b.ReportAllocs()
+		var r Reader
+		for b.Loop() {
+			r.Reset(document)
+			for {
+				kind, err := r.Next()
+				if err != nil {
+					b.Fatal(err)
+				}
+				if kind == EOF {
+					break
+				}
+			}
+		}
+	})
+	b.Run("encoding-xml", func(b *testing.B) {
+		b.SetBytes(int64(len(document)))
+		b.ReportAllocs()
+		for b.Loop() {
+			d := xml.NewDecoder(bytes.NewReader(document))
+			for {
+				if _, err := d.RawToken(); err == io.EOF {
+					break
+				} else if err != nil {
+					b.Fatal(err)
+				}
+			}
+		}
+	})
+}
