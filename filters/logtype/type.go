@@ -39,6 +39,8 @@ type Type struct {
 	Name string `yaml:"name"`
 	// About is one sentence for people.
 	About string `yaml:"about"`
+	// Versions are those of the format that are read, for people; empty: it has none.
+	Versions string `yaml:"versions"`
 	// Extends names a shipped type whose keys hold where this file has none. In
 	// ecs, static and rename this file's fields are added to those of the shipped
 	// type; an empty value ([] or "") takes one away.

@@ -1,13 +1,18 @@
-// Command bench measures how fast the pipeline is, on data that it makes
-// itself, and prints a table and build/bench.json.
+// Command bench measures how fast the pipeline is, and prints a table and
+// build/bench.json.
 //
 // Stage "convert" is one core from a gzip object to the body of a bulk request,
-// with GeoIP on: decompress, split, parse, map, enrich, write. Stage "pipeline"
+// with GeoIP on: decompress, split, parse, map, enrich, write; of every log type,
+// on generated objects of CloudTrail, VPC flow logs and ALB, and on the samples of
+// test/golden, repeated, for all others. Stage "pipeline"
 // is the three plugins inside the test host, from objects in a bucket into a
 // sink that answers each bulk request at once; its rates are per second of CPU
 // that the host's process used, all threads together.
 //
-//	go run ./test/bench [-seconds 3] [-only convert] [-type alb] [-cpuprofile FILE]
+//	go run ./test/bench [-seconds 3] [-only convert] [-type alb] [-save] [-cpuprofile FILE]
+//
+// With -save, the rates of stage convert go to test/bench/results.json, from where
+// the table of log types in the manual has them.
 package main
 
 import (
@@ -21,6 +26,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/fluent-siem/fluent-siem/filters/logtype"
 	"github.com/fluent-siem/fluent-siem/test/corpus"
 )
 
@@ -57,10 +63,15 @@ func run() error {
 	seconds := flag.Float64("seconds", 3, "CPU seconds that each row is measured for")
 	only := flag.String("only", "", "one stage only: convert or pipeline")
 	name := flag.String("type", "", "one log type only")
+	save := flag.Bool("save", false, "write the rates of stage convert to test/bench/results.json")
 	profile := flag.String("cpuprofile", "", "write a CPU profile of stage convert")
 	root := flag.String("root", ".", "the repository")
 	flag.Parse()
 	limit := time.Duration(*seconds * float64(time.Second))
+	inputs, err := inputs(*root, *name)
+	if err != nil {
+		return err
+	}
 	if *name != "" {
 		types = slices.DeleteFunc(types, func(d data) bool { return d.Name != *name })
 	}
@@ -78,12 +89,19 @@ func run() error {
 			}
 			defer pprof.StopCPUProfile()
 		}
-		for _, d := range types {
-			row, err := convert(*root, d, limit)
+		for _, make := range inputs {
+			in, err := make()
 			if err != nil {
-				return fmt.Errorf("convert %s: %w", d.Name, err)
+				return err
+			}
+			row, err := convert(*root, in, limit)
+			if err != nil {
+				return fmt.Errorf("convert %s: %w", in.t.Name, err)
 			}
 			show(&rows, row)
+		}
+		if *save {
+			errs = append(errs, saveRates(*root, rows))
 		}
 	}
 	if *only != "convert" {
@@ -105,15 +123,49 @@ func run() error {
 	return errors.Join(append(errs, os.WriteFile(filepath.Join(*root, "build", "bench.json"), append(text, '\n'), 0o644))...)
 }
 
+// inputs are the objects to convert, each made when it is wanted: of one log type,
+// or of all.
+func inputs(root, name string) (all []func() (input, error), err error) {
+	registry, err := logtype.NewRegistry()
+	if err != nil {
+		return nil, err
+	}
+	set := registry.Set()
+	var rest []string
+	for _, t := range set.Types() {
+		if !slices.ContainsFunc(types, func(d data) bool { return d.Name == t.Name }) {
+			rest = append(rest, t.Name)
+		}
+	}
+	slices.Sort(rest)
+	for _, d := range types {
+		if name == "" || name == d.Name {
+			all = append(all, func() (input, error) {
+				plain := d.Traffic(d.n, 1)
+				return input{t: set.Type(d.Name), key: d.Object(1, 1).Key, packed: corpus.Gzip(plain), size: len(plain), n: d.n}, nil
+			})
+		}
+	}
+	for _, other := range rest {
+		if name == "" || name == other {
+			all = append(all, func() (input, error) { return fromSamples(root, set.Type(other), leastRecords, leastBytes) })
+		}
+	}
+	if len(all) == 0 {
+		return nil, fmt.Errorf("there is no log type %s", name)
+	}
+	return all, nil
+}
+
 // show prints a row as soon as it is known.
 func show(rows *[]result, r result) {
 	if len(*rows) == 0 {
-		fmt.Printf("%-12s %-18s %5s %12s %8s %12s %9s %14s %10s\n", "type", "stage", "cores", "events/s", "MB/s", "allocs/event", "peak MB", "+ gzip µs/event", "of target")
+		fmt.Printf("%-26s %-18s %5s %12s %8s %12s %9s %14s %10s\n", "type", "stage", "cores", "events/s", "MB/s", "allocs/event", "peak MB", "+ gzip µs/event", "of target")
 	}
 	*rows = append(*rows, r)
 	gzip := ""
 	if r.GzipExtra > 0 {
 		gzip = fmt.Sprintf("%.2f", r.GzipExtra)
 	}
-	fmt.Printf("%-12s %-18s %5d %12.0f %8.1f %12.2f %9.0f %14s %9.0f%%\n", r.Type, r.Stage, r.Cores, r.Events, r.MB, r.Allocs, r.PeakRSS, gzip, 100*r.Events/r.Target)
+	fmt.Printf("%-26s %-18s %5d %12.0f %8.1f %12.2f %9.0f %14s %9.0f%%\n", r.Type, r.Stage, r.Cores, r.Events, r.MB, r.Allocs, r.PeakRSS, gzip, 100*r.Events/r.Target)
 }
