@@ -1,6 +1,7 @@
 package services
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -12,10 +13,9 @@ import (
 	"time"
 )
 
-// Nodes is a cluster of a test's own, for what would disturb others: settings
-// that stop writing, small queues, nodes that are killed.
+// Nodes is a cluster of one's own, for what would disturb others: settings that
+// stop writing, small queues, nodes that are killed.
 type Nodes struct {
-	t     testing.TB
 	home  string
 	nodes []*node
 }
@@ -27,15 +27,36 @@ type node struct {
 	exited chan struct{}
 }
 
-// OpenSearchNodes starts n nodes that form a cluster, without security, and end
-// with the test. settings are lines of opensearch.yml for each of them, such as
-// "thread_pool.write.queue_size: 2".
+// OpenSearchNodes starts a cluster as [StartNodes] does that ends with the test.
 func OpenSearchNodes(t testing.TB, n int, settings ...string) *Nodes {
 	t.Helper()
-	env, err := run("the home of OpenSearch", "home")
+	_, err := run("the home of OpenSearch", "home")
 	require(t, err)
-	c := &Nodes{t: t, home: env["OPENSEARCH_HOME"]}
-	ports := freePorts(t, 2*n)
+	c, err := StartNodes(t.TempDir(), n, settings...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return c
+}
+
+// StartNodes starts n nodes that form a cluster, without security, with their
+// data in dir. settings are lines of opensearch.yml for each of them, such as
+// "thread_pool.write.queue_size: 2". Close it.
+func StartNodes(dir string, n int, settings ...string) (*Nodes, error) {
+	env, err := run("the home of OpenSearch", "home")
+	if err != nil {
+		return nil, err
+	}
+	c := &Nodes{home: env["OPENSEARCH_HOME"]}
+	ports, err := freePorts(2 * n)
+	if err != nil {
+		return nil, err
+	}
+	logging, err := os.ReadFile(filepath.Join(c.home, "config/log4j2.properties"))
+	if err != nil {
+		return nil, err
+	}
 	var names, seeds []string
 	for i := range n {
 		names = append(names, fmt.Sprintf("n%d", i+1))
@@ -47,31 +68,27 @@ func OpenSearchNodes(t testing.TB, n int, settings ...string) *Nodes {
 	}
 	name := Name("nodes")
 	for i := range n {
-		d := &node{dir: t.TempDir(), url: fmt.Sprintf("http://127.0.0.1:%d", ports[i])}
+		d := &node{dir: filepath.Join(dir, names[i]), url: fmt.Sprintf("http://127.0.0.1:%d", ports[i])}
 		yml := fmt.Sprintf("cluster.name: %s\nnode.name: %s\npath.data: %s/data\npath.logs: %s/logs\nnetwork.host: 127.0.0.1\nhttp.port: %d\ntransport.port: %d\n%s%s\n",
 			name, names[i], d.dir, d.dir, ports[i], ports[n+i], discovery, strings.Join(settings, "\n"))
-		logging, err := os.ReadFile(filepath.Join(c.home, "config/log4j2.properties"))
-		for file, text := range map[string][]byte{"opensearch.yml": []byte(yml), "log4j2.properties": logging} {
-			if err == nil {
-				err = os.MkdirAll(filepath.Join(d.dir, "config"), 0o700)
-			}
-			if err == nil {
-				err = os.WriteFile(filepath.Join(d.dir, "config", file), text, 0o600)
-			}
+		config := filepath.Join(d.dir, "config")
+		err := errors.Join(os.MkdirAll(config, 0o700),
+			os.WriteFile(filepath.Join(config, "opensearch.yml"), []byte(yml), 0o600),
+			os.WriteFile(filepath.Join(config, "log4j2.properties"), logging, 0o600))
+		if err == nil {
+			c.nodes = append(c.nodes, d)
+			err = c.Start(i)
 		}
 		if err != nil {
-			t.Fatal(err)
+			c.Close()
+			return nil, err
 		}
-		c.nodes = append(c.nodes, d)
-		c.start(d)
 	}
-	t.Cleanup(func() {
-		for i := range c.nodes {
-			c.Kill(i)
-		}
-	})
-	c.Await(n)
-	return c
+	if err := c.Await(n); err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
 }
 
 // URLs are the base URLs of the nodes.
@@ -80,6 +97,13 @@ func (c *Nodes) URLs() (urls []string) {
 		urls = append(urls, d.url)
 	}
 	return urls
+}
+
+// Close kills every node.
+func (c *Nodes) Close() {
+	for i := range c.nodes {
+		c.Kill(i)
+	}
 }
 
 // Kill ends node i at once, as kill -9 does.
@@ -92,28 +116,23 @@ func (c *Nodes) Kill(i int) {
 	}
 }
 
-// Start starts node i again, with the data that it had. It is there after [Nodes.Await].
-func (c *Nodes) Start(i int) {
-	c.t.Helper()
-	c.start(c.nodes[i])
-}
-
-func (c *Nodes) start(d *node) {
-	c.t.Helper()
+// Start starts node i, again with the data that it had. It is there after [Nodes.Await].
+func (c *Nodes) Start(i int) error {
+	d := c.nodes[i]
 	root, err := Root()
 	if err != nil {
-		c.t.Fatal(err)
+		return err
 	}
 	log, err := os.OpenFile(filepath.Join(d.dir, "log"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
-		c.t.Fatal(err)
+		return err
 	}
 	defer log.Close()
 	cmd := exec.Command(filepath.Join(root, "test/services/opensearch/start.sh"), c.home, d.dir)
 	cmd.Env = append(os.Environ(), "HEAP=384m")
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
-		c.t.Fatal(err)
+		return err
 	}
 	exited := make(chan struct{})
 	d.cmd, d.exited = cmd, exited
@@ -121,12 +140,12 @@ func (c *Nodes) start(d *node) {
 		_ = cmd.Wait() // killed, most of the time
 		close(exited)
 	}()
+	return nil
 }
 
 // Await waits until n nodes have joined.
-func (c *Nodes) Await(n int) {
-	c.t.Helper()
-	for end := time.Now().Add(3 * time.Minute); ; time.Sleep(100 * time.Millisecond) {
+func (c *Nodes) Await(n int) error {
+	for end := time.Now().Add(3 * time.Minute); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
 		for _, d := range c.nodes {
 			if d.cmd == nil {
 				continue
@@ -134,33 +153,33 @@ func (c *Nodes) Await(n int) {
 			select {
 			case <-d.exited:
 				text, err := os.ReadFile(filepath.Join(d.dir, "log"))
-				c.t.Fatalf("a node of OpenSearch has ended: %.4000s %v", text, err)
+				if err != nil {
+					return err
+				}
+				return fmt.Errorf("a node of OpenSearch has ended: %.4000s", text)
 			default:
 			}
 			res, err := http.Get(fmt.Sprintf("%s/_cluster/health?wait_for_nodes=%d&timeout=1s", d.url, n))
 			if err == nil {
 				res.Body.Close()
 				if res.StatusCode == http.StatusOK {
-					return
+					return nil
 				}
 			}
 		}
-		if time.Now().After(end) {
-			c.t.Fatalf("the cluster of %d nodes did not form", n)
-		}
 	}
+	return fmt.Errorf("the cluster of %d nodes did not form within three minutes", n)
 }
 
 // freePorts returns n ports of the loopback that were free a moment ago.
-func freePorts(t testing.TB, n int) (ports []int) {
-	t.Helper()
+func freePorts(n int) (ports []int, err error) {
 	for range n {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
-			t.Fatal(err)
+			return nil, err
 		}
 		defer l.Close()
 		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
 	}
-	return ports
+	return ports, nil
 }

@@ -1,6 +1,7 @@
 package services
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"os"
@@ -102,6 +103,7 @@ func TestNodesAreKilledAndComeBack(t *testing.T) {
 		res.Body.Close()
 		t.Error("a node that was killed answers")
 	}
-	c.Start(1)
-	c.Await(2)
+	if err := errors.Join(c.Start(1), c.Await(2)); err != nil {
+		t.Error(err)
+	}
 }

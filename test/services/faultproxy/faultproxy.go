@@ -55,6 +55,9 @@ type Faults struct {
 	// Fail is the share of bulk requests that are answered with Status as a whole.
 	Fail   float64
 	Status int
+	// Lose is the share of bulk requests that are passed on, and whose answer is
+	// lost with the connection.
+	Lose float64
 	// Delay comes before each answer to a bulk request.
 	Delay time.Duration
 }
@@ -164,7 +167,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		answer(w, sink(items))
 		return
 	}
-	p.bulk(w, r, items, f.Busy)
+	p.bulk(w, r, items, f)
 }
 
 func (p *Proxy) other(w http.ResponseWriter, r *http.Request) {
@@ -178,12 +181,12 @@ func (p *Proxy) other(w http.ResponseWriter, r *http.Request) {
 
 // bulk passes the items on that are not chosen to be busy, and puts the two
 // kinds of results together in the order of the request.
-func (p *Proxy) bulk(w http.ResponseWriter, r *http.Request, items []item, busy float64) {
+func (p *Proxy) bulk(w http.ResponseWriter, r *http.Request, items []item, f Faults) {
 	var pass bytes.Buffer
 	chosen := make([]bool, len(items))
 	n := 0
 	for i, it := range items {
-		if chosen[i] = rand.Float64() < busy; !chosen[i] {
+		if chosen[i] = rand.Float64() < f.Busy; !chosen[i] {
 			pass.Write(it.text)
 			n++
 		}
@@ -229,6 +232,10 @@ func (p *Proxy) bulk(w http.ResponseWriter, r *http.Request, items []item, busy 
 			continue
 		}
 		all[i], result.Items = result.Items[0], result.Items[1:]
+	}
+	if f.Lose > 0 && rand.Float64() < f.Lose {
+		p.failed.Add(1)
+		panic(http.ErrAbortHandler) // net/http closes the connection
 	}
 	result.Items = all
 	out, err := json.Marshal(result)

@@ -117,3 +117,27 @@ func TestDownRefusesAndUpReturns(t *testing.T) {
 		t.Errorf("status %d", resp.StatusCode)
 	}
 }
+
+// TestLostAnswer: the documents are stored, and nobody hears of it.
+func TestLostAnswer(t *testing.T) {
+	stored := 0
+	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		stored++
+		io.WriteString(w, `{"took":1,"errors":false,"items":[{"create":{"status":201}}]}`)
+	}))
+	defer upstream.Close()
+	p, err := faultproxy.Start(upstream.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	p.Set(faultproxy.Faults{Lose: 1})
+	resp, err := http.Post(p.URL+"/_bulk", "application/x-ndjson", strings.NewReader("{\"create\":{\"_index\":\"a\"}}\n{}\n"))
+	if err == nil {
+		resp.Body.Close()
+		t.Errorf("an answer came: %s", resp.Status)
+	}
+	if stored == 0 {
+		t.Error("nothing was stored")
+	}
+}
