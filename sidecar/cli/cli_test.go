@@ -18,7 +18,7 @@ func TestManual(t *testing.T) {
 	if code := Run(t.Context(), []string{"manual"}, Terminal{Out: &out, Err: &errs}); code != Done {
 		t.Fatalf("exit code %d: %s", code, errs.String())
 	}
-	for _, command := range []string{"pipeline", "convert", "explain", "check", "infer", "version"} {
+	for _, command := range []string{"pipeline", "convert", "explain", "check", "infer", "import es-loader", "version"} {
 		if !strings.Contains(out.String(), "\n## fluent-siem "+command+"\n") {
 			t.Errorf("the manual lacks %s", command)
 		}

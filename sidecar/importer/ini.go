@@ -20,7 +20,7 @@ type ini struct {
 type section struct {
 	name     string
 	line     int
-	comments []string // above its head, and above its keys where no key follows
+	comments []string // right above its head
 	entries  []*entry
 }
 
@@ -114,6 +114,7 @@ type iniParser struct {
 	value    []string // of last
 	indent   int      // of last
 	comments []string // not yet above anything
+	apart    int      // how many of them a blank line divides from what follows
 }
 
 func (p *iniParser) line(n int, line string) error {
@@ -123,6 +124,7 @@ func (p *iniParser) line(n int, line string) error {
 		return nil
 	}
 	if trimmed == "" {
+		p.apart = len(p.comments)
 		if p.last != nil {
 			p.value = append(p.value, "")
 		} else {
@@ -151,7 +153,7 @@ func (p *iniParser) line(n int, line string) error {
 		return fmt.Errorf("line %d: %.80q is neither key = value nor [section] nor a comment; nothing was imported", n, trimmed)
 	}
 	e := &entry{key: strings.TrimSpace(trimmed[:i]), line: n, comments: p.comments}
-	p.comments = nil
+	p.comments, p.apart = nil, 0
 	if old := p.current.entry(e.key); old != nil {
 		p.file.repeated = append(p.file.repeated, repetition{p.current.name, e.key, n})
 		*old = *e
@@ -170,7 +172,7 @@ func (p *iniParser) begin(n int, name string) {
 	case name == p.file.defaults.name:
 		s = p.file.defaults
 	case s == nil:
-		s = &section{name: name, line: n, comments: p.comments}
+		s = &section{name: name, line: n, comments: p.comments[p.apart:]}
 		p.file.sections = append(p.file.sections, s)
 	default:
 		p.file.repeated = append(p.file.repeated, repetition{name, "", n})
@@ -178,7 +180,7 @@ func (p *iniParser) begin(n int, name string) {
 	if s.line == 0 {
 		s.line = n
 	}
-	p.comments, p.current = nil, s
+	p.comments, p.apart, p.current = nil, 0, s
 }
 
 // endValue completes the value of the last key: lines joined, and none that are
