@@ -34,7 +34,7 @@ Exit code 1 means that something was left out.
 Examples:
 
   $ printf '[app]\ns3_key = app/\nfile_format = json\nindex_name = log-app\ntimestamp_key = time\necs = source.ip\nsource.ip = client\n' > user.ini && fluent-siem import es-loader user.ini
-  $ fluent-siem import es-loader -o types user.ini && fluent-siem check types`
+  $ fluent-siem import es-loader -o imported user.ini && fluent-siem check imported`
 }
 
 // incompleteEnding is that of a file which is no valid log type yet.
