@@ -33,6 +33,7 @@ type Version struct {
 type table struct {
 	Version Version
 	kind    *kind
+	read    func(maxminddb.Result) (json, msgpack []byte, err error)
 	db      *maxminddb.Reader
 	done    slots[rendered]
 }
@@ -42,14 +43,16 @@ type table struct {
 type kind struct {
 	name   string
 	files  []string
-	types  []string // suffixes of its type, as vendors name it
+	types  []string // parts of its type, as vendors name it
 	decode func(maxminddb.Result) (json, msgpack []byte, err error)
+	flat   func(maxminddb.Result) (json, msgpack []byte, err error) // for IPinfo, whose fields are other ones
 }
 
 var city = &kind{
-	name:  "City",
-	files: []string{"GeoLite2-City.mmdb", "GeoIP2-City.mmdb", "GeoLite2-City-Test.mmdb", "GeoIP2-City-Test.mmdb"},
-	types: []string{"City", "Enterprise"},
+	name: "City",
+	files: []string{"GeoLite2-City.mmdb", "GeoIP2-City.mmdb", "GeoIP2-Enterprise.mmdb", "dbip-city.mmdb", "dbip-city-lite.mmdb", "ipinfo_location.mmdb", "standard_location.mmdb",
+		"ipinfo_lite.mmdb", "GeoLite2-City-Test.mmdb", "GeoIP2-City-Test.mmdb", "GeoIP2-Country.mmdb", "GeoLite2-Country.mmdb", "dbip-country.mmdb", "dbip-country-lite.mmdb"},
+	types: []string{"City", "Enterprise", "Country", "Location", "ipinfo"},
 	decode: func(r maxminddb.Result) ([]byte, []byte, error) {
 		record := absent()
 		if err := r.Decode(&record); err != nil {
@@ -58,12 +61,21 @@ var city = &kind{
 		json, msgpack := render(record.write)
 		return json, msgpack, nil
 	},
+	flat: func(r maxminddb.Result) ([]byte, []byte, error) {
+		var record flatRecord
+		if err := r.Decode(&record); err != nil {
+			return nil, nil, err
+		}
+		json, msgpack := render(record.place().write)
+		return json, msgpack, nil
+	},
 }
 
 var asn = &kind{
-	name:  "ASN",
-	files: []string{"GeoLite2-ASN.mmdb", "GeoIP2-ISP.mmdb", "GeoLite2-ASN-Test.mmdb", "GeoIP2-ISP-Test.mmdb"},
-	types: []string{"ASN", "ISP"},
+	name: "ASN",
+	files: []string{"GeoLite2-ASN.mmdb", "GeoIP2-ISP.mmdb", "dbip-asn.mmdb", "dbip-asn-lite.mmdb", "dbip-isp.mmdb", "ipinfo_asn.mmdb", "standard_asn.mmdb", "ipinfo_lite.mmdb",
+		"GeoLite2-ASN-Test.mmdb", "GeoIP2-ISP-Test.mmdb"},
+	types: []string{"ASN", "ISP", "ipinfo"},
 	decode: func(r maxminddb.Result) ([]byte, []byte, error) {
 		var record asnRecord
 		if err := r.Decode(&record); err != nil {
@@ -72,6 +84,22 @@ var asn = &kind{
 		json, msgpack := render(record.write)
 		return json, msgpack, nil
 	},
+	flat: func(r maxminddb.Result) ([]byte, []byte, error) {
+		var record flatRecord
+		if err := r.Decode(&record); err != nil {
+			return nil, nil, err
+		}
+		json, msgpack := render(record.system().write)
+		return json, msgpack, nil
+	},
+}
+
+// reader is how records of a database of this type are read.
+func (k *kind) reader(databaseType string) func(maxminddb.Result) (json, msgpack []byte, err error) {
+	if strings.HasPrefix(strings.ToLower(databaseType), "ipinfo") {
+		return k.flat
+	}
+	return k.decode
 }
 
 // openTable reads a database and tries it. An error means that it cannot be
@@ -110,6 +138,7 @@ func tryTable(k *kind, data []byte) (t *table, err error) {
 		Built: db.Metadata.BuildTime(),
 		Size:  int64(len(data)),
 	}}
+	t.read = k.reader(t.Version.Type)
 	return t, t.try()
 }
 
@@ -148,7 +177,7 @@ func (t *table) decodeAll(results iter.Seq[maxminddb.Result]) (n int, err error)
 		if !result.Found() {
 			continue
 		}
-		if _, _, err := t.kind.decode(result); err != nil {
+		if _, _, err := t.read(result); err != nil {
 			return n, fmt.Errorf("look-up of %v: %w", result.Prefix(), err)
 		}
 		if n++; n == trials {
@@ -181,7 +210,7 @@ func (t *table) sample() iter.Seq[maxminddb.Result] {
 
 func (k *kind) fits(databaseType string) bool {
 	for _, t := range k.types {
-		if strings.Contains(databaseType, t) {
+		if strings.Contains(strings.ToLower(databaseType), strings.ToLower(t)) {
 			return true
 		}
 	}
@@ -204,7 +233,7 @@ func (t *table) lookup(a netip.Addr) *rendered {
 	if r := slot.Load(); r != nil && r.offset == offset {
 		return r
 	}
-	json, msgpack, err := t.kind.decode(result)
+	json, msgpack, err := t.read(result)
 	if err != nil {
 		return nil // a damaged record behind an intact tree: as good as none
 	}
