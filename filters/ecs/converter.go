@@ -38,12 +38,13 @@ type Converter struct {
 	geo    *enrich.GeoReader
 	agents *enrich.AgentReader
 
-	parser fastjson.Parser
-	inner  fastjson.Parser // of JSON in a message
-	row    lines.Row
-	xml    xmlTree
-	arena  fastjson.Arena
-	w      event.Writer
+	parser    fastjson.Parser
+	rowParser fastjson.Parser // of columns as an object, for the rules
+	inner     fastjson.Parser // of JSON in a message
+	row       lines.Row
+	xml       xmlTree
+	arena     fastjson.Arena
+	w         event.Writer
 
 	now        time.Time
 	ingested   []byte
@@ -172,6 +173,9 @@ func (c *Converter) Convert(o *Object, number uint64, envelope, raw []byte) erro
 	}
 	if p.own != nil && p.own(c) {
 		return errOwnLogs
+	}
+	if err := c.excludeRecord(); err != nil {
+		return err
 	}
 	c.findTime()
 	if c.rec != nil && p.text != nil {

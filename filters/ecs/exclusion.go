@@ -65,17 +65,54 @@ func openRules(c Config, p *process.Process, log *slog.Logger) (*ruleset.Store, 
 	}, p, log)
 }
 
-// exclude asks the rules about the finished document.
-func (c *Converter) exclude() error {
+// excludeRecord asks the rules about the record as it came: in the document its
+// fields may have other names, or none.
+func (c *Converter) excludeRecord() error {
 	c.matched, c.action = "", exclude.Keep
-	if c.rules == nil {
+	rules := c.rules.For(c.p.t.Name)
+	if !rules.HasPatterns() {
 		return nil
 	}
+	v := c.rec
+	if c.layout != nil {
+		var err error
+		if v, err = c.rowParser.ParseBytes(c.columnsJSON()); err != nil {
+			return nil // the document decides
+		}
+	}
+	if c.matched, c.action = rules.MatchRecord(v); c.action == exclude.Exclude && !c.engine.Trial {
+		return &Excluded{Rule: c.matched}
+	}
+	return nil
+}
+
+// columnsJSON is the row of columns as a JSON object, valid until the next document is
+// written.
+func (c *Converter) columnsJSON() []byte {
+	w := &c.w
+	w.Reset(c.json[:0], false)
+	m := w.Object()
+	for i, b := range c.cols[:len(c.layout.keys)] {
+		if b != nil {
+			w.Key(c.layout.keys[i])
+			w.String(b)
+		}
+	}
+	w.EndObject(m)
+	c.json = w.Buf
+	return c.json
+}
+
+// exclude asks the rules about the finished document.
+func (c *Converter) exclude() error {
 	rules := c.rules.For(c.p.t.Name)
 	if rules == nil {
 		return nil
 	}
 	c.json = c.AppendJSON(c.json[:0])
+	if c.action == exclude.Exclude { // in a trial the record matched
+		return nil
+	}
 	if c.matched, c.action = rules.Match(c.json); c.action == exclude.Exclude && !c.engine.Trial {
 		return &Excluded{Rule: c.matched}
 	}

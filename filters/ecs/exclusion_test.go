@@ -13,6 +13,8 @@ import (
 
 	dto "github.com/prometheus/client_model/go"
 
+	"github.com/fluent-siem/fluent-siem/filters/exclude"
+	"github.com/fluent-siem/fluent-siem/internal/lease"
 	"github.com/fluent-siem/fluent-siem/internal/process"
 	"github.com/fluent-siem/fluent-siem/internal/settings"
 )
@@ -124,6 +126,50 @@ func TestExclusionSettingsAreChecked(t *testing.T) {
 	for key := range written {
 		if err == nil || !strings.Contains(err.Error(), key) {
 			t.Errorf("nothing is said about %s: %v", key, err)
+		}
+	}
+}
+
+// TestPatternsNameFieldsOfTheRecord: also where the document has them under
+// another name, under a prefix, or not at all.
+func TestPatternsNameFieldsOfTheRecord(t *testing.T) {
+	const rules = "log_type,field,pattern,pattern_type,comment\n" +
+		"nginx-access,useragent,ELB-HealthChecker.*,regex,health\nclientvpn,connection-id,cvpn-1,text,test\nvpcflowlogs,srcaddr,10.0.0.1,text,scanner\nokta,eventType,noise,text,noise\n"
+	loaded, problems := exclude.LoadPatterns("", []byte(rules))
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	types, err := shippedTypes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, trial := range []bool{false, true} {
+		e := &Engine{IDs: Natural, Trial: trial, Rules: func() *exclude.Rules { return loaded }}
+		c := e.NewConverter()
+		for _, try := range []struct {
+			name, header, record string
+			excluded             bool
+		}{
+			{"nginx-access", "", `192.0.2.1 - - [15/Jun/2024:12:00:00 +0000] "GET / HTTP/1.1" 200 12 "-" "ELB-HealthChecker/2.0"`, true},
+			{"nginx-access", "", `192.0.2.1 - - [15/Jun/2024:12:00:00 +0000] "GET / HTTP/1.1" 200 12 "-" "curl/8"`, false},
+			{"clientvpn", "", `{"connection-id":"cvpn-1","connection-last-update-time":"2024-06-15 12:00:00"}`, true},
+			{"clientvpn", "", `{"connection-id":"cvpn-2","connection-last-update-time":"2024-06-15 12:00:00"}`, false},
+			{"vpcflowlogs", "srcaddr dstaddr end", "10.0.0.1 10.0.0.2 1718452860", true},
+			{"vpcflowlogs", "srcaddr dstaddr end", "10.0.0.3 10.0.0.2 1718452860", false},
+			{"okta", "", `{"eventType":"noise","published":"2024-06-15T12:00:00Z"}`, true},
+		} {
+			o, err := c.Object(types.Set().Type(try.name), lease.Source{Bucket: "b", Key: "k", LogType: try.name, Header: []byte(try.header)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = c.Convert(o, 1, nil, []byte(try.record))
+			_, action := c.Matched()
+			if _, ok := err.(*Excluded); ok != (try.excluded && !trial) || err != nil && !ok {
+				t.Errorf("%s, trial %v: %v", try.record, trial, err)
+			}
+			if (action == exclude.Exclude) != try.excluded {
+				t.Errorf("%s, trial %v: %v", try.record, trial, action)
+			}
 		}
 	}
 }

@@ -8,8 +8,8 @@
 // (exclude_log_patterns.csv), one field and one pattern a row, and JMESPath
 // conditions (Parameter Store) with an action. [Load] reads both, and package
 // exclude/ruleset keeps those of files, S3 and Parameter Store fresh; [Rules.For]
-// gives what concerns one log type; [TypeRules.Match] judges one finished
-// document. [CloudTrail], [S3AccessLog] and [SecurityLake] recognise what the
+// gives what concerns one log type; [TypeRules.MatchRecord] judges a record and
+// [TypeRules.Match] a finished document. [CloudTrail], [S3AccessLog] and [SecurityLake] recognise what the
 // loader and the services it runs on write about themselves.
 //
 // # Promises
@@ -23,9 +23,8 @@
 //
 // # What differs from the original
 //
-// Rows of the CSV are tried on the finished document, which holds the record's
-// own fields beside the ECS ones, so once instead of twice. A field that a log
-// type renames or moves is found under its new name only. Patterns are RE2:
+// Rows of the CSV name fields of the record as it came or of the finished
+// document, whichever has them, as they do in the original. Patterns are RE2:
 // look-ahead, look-behind and back-references are refused.
 package exclude
 
@@ -167,15 +166,8 @@ func (t *TypeRules) MatchValue(v *fastjson.Value) (rule string, action Action) {
 	if t == nil {
 		return "", Keep
 	}
-	var scratch []byte
-	for i := range t.patterns {
-		var match bool
-		if match, scratch = t.patterns[i].match(v, scratch[:0]); match {
-			return t.patterns[i].rule, Exclude
-		}
-	}
-	if len(t.conditions) == 0 {
-		return "", Keep
+	if rule, action = t.MatchRecord(v); action == Exclude || len(t.conditions) == 0 {
+		return rule, action
 	}
 	document := tree(v)
 	for i := range t.conditions {
@@ -196,6 +188,25 @@ func (t *TypeRules) MatchValue(v *fastjson.Value) (rule string, action Action) {
 		}
 	}
 	return rule, action
+}
+
+// HasPatterns reports whether rules may name fields of the record as it came.
+func (t *TypeRules) HasPatterns() bool { return t != nil && len(t.patterns) > 0 }
+
+// MatchRecord judges a record as it came, before its fields are renamed, moved or
+// left out: by the patterns only, as conditions are about finished documents.
+func (t *TypeRules) MatchRecord(v *fastjson.Value) (rule string, action Action) {
+	if t == nil {
+		return "", Keep
+	}
+	var scratch []byte
+	for i := range t.patterns {
+		var match bool
+		if match, scratch = t.patterns[i].match(v, scratch[:0]); match {
+			return t.patterns[i].rule, Exclude
+		}
+	}
+	return "", Keep
 }
 
 // Failed counts how often a condition could not be evaluated on a document,
