@@ -166,7 +166,7 @@ func (im *importer) remarkOnFile() {
 
 // global are the keys that are no matter of a log type.
 var global = []struct{ key, what, do string }{
-	{"custom_user_agent", "our requests have a user agent of their own", "where a bucket policy or a filter asks for yours, name ours (it begins with fluent-siem)"},
+	{"custom_user_agent", "our requests have a user agent of their own", "where a bucket policy or a filter asks for yours, name ours (it holds app/fluent-siem)"},
 	{"exclude_log_patterns_filename", "rules of exclusion are no matter of log types", "give the file to the filter: exclude_file"},
 	{"ignore_own_logs", "", ""},
 	{"bump_version", "", ""},
