@@ -28,6 +28,10 @@ func stepCloudTrail(c *Converter, _ []*source, slots []int) {
 	if string(stringAt(rec, "eventCategory")) == "NetworkActivity" { // through a VPC endpoint
 		c.addToList(slots[4], []byte("network"))
 	}
+	for _, name := range [...]string{"requestParameters", "responseElements", "additionalEventData"} {
+		c.wrapText(rec, name, "value")
+	}
+	c.listOfObjects(rec, "resources", "ARN")
 	source, _, _ := strings.Cut(unsafeString(stringAt(rec, "eventSource")), ".amazonaws.com")
 	request, response := rec.Get("requestParameters"), rec.Get("responseElements")
 	if id := cloudTrailInstance(source, rec, request); len(id) > 0 {
@@ -145,6 +149,18 @@ func (c *Converter) wrapText(v *fastjson.Value, name, key string) {
 	object := c.arena.NewObject()
 	object.Set(key, item)
 	v.Set(name, object)
+}
+
+// listOfObjects makes objects of the texts of a list, which holds objects
+// otherwise.
+func (c *Converter) listOfObjects(v *fastjson.Value, name, key string) {
+	for i, item := range v.GetArray(name) {
+		if item.Type() == fastjson.TypeString {
+			object := c.arena.NewObject()
+			object.Set(key, item)
+			v.Get(name).SetArrayItem(i, object)
+		}
+	}
 }
 
 // toText replaces a value that is no text by its JSON text.

@@ -187,6 +187,9 @@ func stepSecurityHub(c *Converter, from []*source, slots []int) {
 	} else if by := c.readText(from[2]); len(by) > 0 {
 		c.setText(module, c.lower(by))
 	}
+	if compliance := c.rec.Get("Compliance"); compliance != nil {
+		c.listOfObjects(compliance, "AssociatedStandards", "StandardsId")
+	}
 	c.securityHubID(c.readText(from[0]), c.readText(from[1]), timestamp)
 	c.securityHubProduct(from, product, sides, slots)
 	c.trimTitle(name)

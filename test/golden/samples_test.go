@@ -2,6 +2,7 @@ package golden
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -65,7 +66,7 @@ func TestSamples(t *testing.T) {
 				if root == *samplesDir && !bytes.Contains(sources, []byte("`"+filepath.ToSlash(name)+"`")) {
 					t.Error("SOURCES.md does not say where it comes from")
 				}
-				records, failures := convertSample(t, path, lt, geo)
+				records, failures := convertSample(t, path, lt, geo, nil)
 				want := expected[name]
 				delete(expected, name)
 				if len(failures) != want.failed {
@@ -89,9 +90,10 @@ func TestSamples(t *testing.T) {
 	t.Logf("%d samples", n)
 }
 
-// convertSample converts what a file has. Of a type whose records lie in a list,
+// convertSample converts what a file has, and gives each document to keep, if
+// that is given. Of a type whose records lie in a list,
 // a sample may be a record by itself.
-func convertSample(t *testing.T, path string, lt *logtype.Type, geo *enrich.Geo) (records int, failures []string) {
+func convertSample(t *testing.T, path string, lt *logtype.Type, geo *enrich.Geo, keep func(document)) (records int, failures []string) {
 	t.Helper()
 	object, err := os.ReadFile(path)
 	if err != nil {
@@ -100,14 +102,14 @@ func convertSample(t *testing.T, path string, lt *logtype.Type, geo *enrich.Geo)
 	framing := lt.Framing()
 	for _, list := range []string{framing.Records, ""} {
 		framing.Records = list
-		if records, failures = convertAs(t, path, object, framing, lt, geo); records > 0 || len(failures) > 0 {
+		if records, failures = convertAs(t, path, object, framing, lt, geo, keep); records > 0 || len(failures) > 0 {
 			return records, failures
 		}
 	}
 	return records, failures
 }
 
-func convertAs(t *testing.T, path string, object []byte, framing split.Framing, lt *logtype.Type, geo *enrich.Geo) (records int, failures []string) {
+func convertAs(t *testing.T, path string, object []byte, framing split.Framing, lt *logtype.Type, geo *enrich.Geo, keep func(document)) (records int, failures []string) {
 	t.Helper()
 	conv := (&ecs.Engine{Geo: geo, Agents: agents, Now: func() time.Time { return clock }}).NewConverter()
 	var head *split.Head
@@ -136,6 +138,13 @@ func convertAs(t *testing.T, path string, object []byte, framing split.Framing, 
 			doc := conv.AppendJSON(nil)
 			if bytes.Contains(doc, []byte(`"invalid json file`)) {
 				failures = append(failures, fmt.Sprintf("record %d is kept without fields: %.200s", r.Number, doc))
+			}
+			if keep != nil {
+				d := document{Index: string(conv.Target().Index), ID: string(conv.Target().ID)}
+				if err := json.Unmarshal(doc, &d.Source); err != nil {
+					return err
+				}
+				keep(d)
 			}
 		case !errors.As(bad, &excluded):
 			failures = append(failures, fmt.Sprintf("record %d: %v: %.200q", r.Number, bad, r.Raw))
