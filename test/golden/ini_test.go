@@ -2,6 +2,7 @@ package golden
 
 import (
 	"encoding/csv"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/fluent-siem/fluent-siem/filters/ecs"
 	"github.com/fluent-siem/fluent-siem/filters/enrich"
 	"github.com/fluent-siem/fluent-siem/filters/logtype"
 	"github.com/fluent-siem/fluent-siem/sidecar/importer"
@@ -86,7 +88,7 @@ func logTypes(t *testing.T, c goldenCase) *logtype.Registry {
 			t.Fatal(err)
 		}
 	}
-	if err := r.Load(out); err != nil {
+	if err := errors.Join(r.AddCheck(ecs.Check), r.Load(out)); err != nil { // as fluent-siem check does
 		t.Fatal(err)
 	}
 	return r
