@@ -1,6 +1,7 @@
 package infer
 
 import (
+	"encoding/xml"
 	"fmt"
 	"net"
 	"regexp"
@@ -36,36 +37,51 @@ func detectXML(text string) *shape {
 			}
 		}
 	}
-	return &shape{format: "XML", yaml: "format: xml\nelement: " + record + "\n"}
+	if record == "Event" && strings.Contains(text, windowsEvents) {
+		return &shape{format: "Windows events", yaml: "extends: windows-event\n", json: true, fields: xmlFields(text, record, "")}
+	}
+	return &shape{format: "XML", yaml: "format: xml\nelement: " + record + "\n", json: true, fields: xmlFields(text, record, "@")}
+}
+
+// windowsEvents is the namespace of Windows event logs.
+const windowsEvents = "http://schemas.microsoft.com/win/2004/08/events/event"
+
+// xmlFields are the paths of the texts in the elements that are records, as the
+// conversion makes them. attribute stands before the names of attributes.
+func xmlFields(text, record, attribute string) []field {
+	d := xml.NewDecoder(strings.NewReader(text))
+	d.Strict = false
+	var c collect
+	var path []string
+	for range 100_000 {
+		token, err := d.RawToken()
+		if err != nil { // a sample may be cut
+			break
+		}
+		switch t := token.(type) {
+		case xml.StartElement:
+			if len(path) == 0 && t.Name.Local != record {
+				continue
+			}
+			path = append(path, t.Name.Local)
+			for _, a := range t.Attr {
+				c.add(strings.Join(path, ".")+"."+attribute+a.Name.Local, a.Value)
+			}
+		case xml.EndElement:
+			path = path[:max(len(path)-1, 0)]
+		case xml.CharData:
+			if value := strings.TrimSpace(string(t)); value != "" && len(path) > 0 {
+				c.add(strings.Join(path, "."), value)
+			}
+		}
+	}
+	return slices.DeleteFunc(c.fields, func(f field) bool { return strings.HasPrefix(f.name, "Event.EventData.Data") })
 }
 
 var (
 	cefHead  = regexp.MustCompile(`(?:^|\s)CEF: ?\d+(?:\.\d+)?\|`)
 	leefHead = regexp.MustCompile(`(?:^|\s)LEEF: ?\d+(?:\.\d+)?\|`)
-	pair     = regexp.MustCompile(`(?:^|[\s,;|])([A-Za-z_][\w.@-]*)=("(?:[^"\\]|\\.)*"|[^\s,;|]*)`)
 )
-
-func detectCEF(text string) *shape {
-	lines := nonBlank(text)
-	if len(lines) == 0 || share(lines, cefHead.MatchString) < 9 {
-		return nil
-	}
-	return &shape{format: "CEF", yaml: "format: cef\n", fields: pairs(lines, func(l string) string {
-		parts := strings.SplitN(l, "|", 8)
-		return parts[len(parts)-1]
-	})}
-}
-
-func detectLEEF(text string) *shape {
-	lines := nonBlank(text)
-	if len(lines) == 0 || share(lines, leefHead.MatchString) < 9 {
-		return nil
-	}
-	return &shape{format: "LEEF", yaml: "format: leef\n", fields: pairs(lines, func(l string) string {
-		parts := strings.Split(l, "|")
-		return parts[len(parts)-1]
-	})}
-}
 
 // detectBars takes CEF and LEEF for columns, for what their parsers refuse: the
 // extension stays one field.
@@ -92,79 +108,6 @@ func detectBars(text string) *shape {
 		}
 	}
 	return &shape{format: "columns between bars", yaml: yaml, fields: c.fields}
-}
-
-// pairs are the fields of lines of key=value.
-func pairs(lines []string, of func(string) string) []field {
-	var c collect
-	for _, l := range lines {
-		for _, m := range pair.FindAllStringSubmatch(of(l), -1) {
-			if !strings.Contains(m[1], ".") {
-				c.add(m[1], unquote(m[2]))
-			}
-		}
-	}
-	return c.fields
-}
-
-func unquote(v string) string {
-	if s, err := strconv.Unquote(v); err == nil {
-		return s
-	}
-	return strings.Trim(v, `"`)
-}
-
-// detectPairs finds lines that are mostly key=value.
-func detectPairs(text string) *shape {
-	lines := nonBlank(text)
-	if len(lines) == 0 || share(lines, func(l string) bool {
-		n := 0
-		for _, m := range pair.FindAllString(l, -1) {
-			n += len(m)
-		}
-		return len(pair.FindAllString(l, 3)) == 3 && n*10 >= len(l)*7
-	}) < 9 {
-		return nil
-	}
-	yaml := "format: kv\n"
-	if share(lines, func(l string) bool {
-		return strings.Count(l, ",") >= strings.Count(l, "=")-1 && strings.Contains(l, ",")
-	}) >= 9 {
-		yaml += "kv: {separator: ','}\n"
-	}
-	return &shape{format: "key=value", yaml: yaml, fields: pairs(lines, func(l string) string { return l })}
-}
-
-// syslogLine is RFC 3164, with or without a priority, as files of /var/log have it.
-var syslogLine = regexp.MustCompile(`^(?:<(?P<priority>\d{1,3})>)?(?P<timestamp>[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\S*) (?P<hostname>[^ ]+) (?P<program>[A-Za-z_/(][^\s:\[]*)(?:\[(?P<pid>\d+)\])?: ?(?P<message>(?s:.*))`)
-
-// syslogNewer is RFC 5424.
-var syslogNewer = regexp.MustCompile(`^<(?P<priority>\d{1,3})>1 (?P<timestamp>[^ ]+) (?P<hostname>[^ ]+) (?P<program>[^ ]+) (?P<pid>[^ ]+) (?P<msgid>[^ ]+) (?P<structured_data>-|\[.*?\])(?: (?P<message>(?s:.*)))?$`)
-
-func detectSyslog(text string) *shape {
-	lines := nonBlank(text)
-	for _, form := range []struct {
-		name string
-		re   *regexp.Regexp
-	}{{"syslog, RFC 5424", syslogNewer}, {"syslog, RFC 3164", syslogLine}} {
-		re := form.re
-		if len(lines) == 0 || share(lines, re.MatchString) < 9 {
-			continue
-		}
-		var c collect
-		for _, n := range re.SubexpNames()[1:] {
-			c.add(n, "")
-		}
-		for _, l := range lines {
-			if m := re.FindStringSubmatch(l); m != nil {
-				for i, n := range re.SubexpNames()[1:] {
-					c.add(n, m[i+1])
-				}
-			}
-		}
-		return &shape{format: form.name, yaml: "format: pattern\npattern: " + scalar(strings.TrimPrefix(re.String(), "^")) + "\n", fields: c.fields}
-	}
-	return nil
 }
 
 // guessNames names columns by what they hold: time, ip, method, status, …

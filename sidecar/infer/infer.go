@@ -49,7 +49,7 @@ type shape struct {
 // name is the type's; text is the sample, uncompressed.
 func Propose(name, text string) []Proposal {
 	var list []Proposal
-	for _, detect := range []func(string) *shape{detectJSON, detectXML, detectCEF, detectLEEF, detectBars, detectAccess, detectSyslog, detectPairs, detectW3C, detectCSV, detectColumns, detectText} {
+	for _, detect := range []func(string) *shape{detectWrapped, detectJSON, detectXML, detectCEF, detectLEEF, detectBars, detectAccess, detectSyslog, detectPairs, detectW3C, detectCSV, detectColumns, detectText} {
 		if s := detect(text); s != nil {
 			list = append(list, Proposal{s.format, s.write(name)})
 		}
@@ -112,6 +112,9 @@ func (s *shape) write(name string) string {
 	fmt.Fprintf(&b, "# A regular expression that the keys of the objects match:\nkey: %s\n", scalar(`(^|/)`+regexp.QuoteMeta(name)))
 	b.WriteString("provider: none\n")
 	at := s.findTime()
+	if at != nil && at.name == syslogTime { // both forms of it
+		at.layout = "syslog"
+	}
 	yaml := s.yaml
 	if at != nil && at.merge != nil {
 		yaml += s.merge(at.name, slices.Clone(at.merge)...)

@@ -67,11 +67,11 @@ var rules = []rule{
 	{"event.severity", re(`severity|sev|priority`), isNumber},
 	{"log.level", re(`level|loglevel|severity|sev`), isShort},
 	{"event.id", re(`eventid|id|uuid|guid|messageid|requestid`), isUUID},
-	{"event.code", re(`eventid|eventcode|signatureid|code`), isShort},
+	{"event.code", re(`eventid|eventcode|signatureid|code|deviceeventclassid`), isShort},
 	{"observer.vendor", re(`vendor|devicevendor`), nil},
 	{"observer.product", re(`product|deviceproduct`), nil},
-	{"observer.version", re(`deviceversion`), nil},
-	{"rule.name", re(`rule|rulename|policy|policyname|signature`), nil},
+	{"observer.version", re(`deviceversion|productversion`), nil},
+	{"rule.name", re(`rule|rulename|policy|policyname|signature|cefname`), nil},
 	{"rule.id", re(`ruleid|policyid`), nil},
 	{"host.name", re(`host|hostname|computer|computername|device|devicename|dvchost|node|machine`), isHost},
 	{"process.name", re(`process|processname|proc|program|programname|app|appname|sproc`), isShort},
@@ -88,6 +88,9 @@ var rules = []rule{
 	{"message", re(`message|msg|description|text`), nil},
 }
 
+// head begins the names of what stands in the head of a line.
+var head = regexp.MustCompile(`^(?:syslog|cef|leef)_`)
+
 func re(s string) *regexp.Regexp { return regexp.MustCompile(`^(?:` + s + `)$`) }
 
 // mapping proposes what the fields are in ECS.
@@ -95,10 +98,10 @@ func (s *shape) mapping(at *timeField) mapped {
 	m := mapped{ecs: map[string][]string{}}
 	for i := range s.fields {
 		f := &s.fields[i]
-		if len(f.values) == 0 || at != nil && (f.name == at.name || slices.Contains(at.merge, f.name)) || !s.json && strings.Contains(f.name, ".") {
+		if f.name == "syslog_priority" || len(f.values) == 0 || at != nil && (f.name == at.name || slices.Contains(at.merge, f.name)) || !s.json && strings.Contains(f.name, ".") {
 			continue
 		}
-		for _, name := range []string{squash(f.name), squash(f.name[strings.LastIndexByte(f.name, '.')+1:])} {
+		for _, name := range []string{squash(f.name), squash(f.name[strings.LastIndexByte(f.name, '.')+1:]), squash(head.ReplaceAllString(f.name, ""))} {
 			if r := match(name, f); r != nil {
 				if l := m.ecs[r.ecs]; len(l) < 2 {
 					m.ecs[r.ecs] = append(l, f.name)

@@ -66,7 +66,7 @@ func seemsTime(v string) bool {
 
 // timeNames are how the event's time is called, best first; names are compared
 // without case and punctuation.
-var timeNames = []string{"timestamp", "eventtime", "eventtimestamp", "time", "datetime", "date", "ts", "at", "published", "createdat", "created", "starttime", "start", "generatedtime", "rt", "devtime", "receivedtime", "end", "endtime"}
+var timeNames = []string{"timestamp", "eventtime", "eventtimestamp", "time", "datetime", "date", "ts", "at", "published", "createdat", "created", "starttime", "start", "generatedtime", "rt", "devtime", "receivedtime", "end", "endtime", "systemtime", "syslogtimestamp"}
 
 // findTime chooses the field with the event's time, nil when there is none.
 func (s *shape) findTime() *timeField {
