@@ -105,7 +105,7 @@ func (m maker) access() []Resource {
 		"exporter": {
 			"cluster_permissions": []any{
 				"cluster:monitor/main", "cluster:monitor/health", "cluster:monitor/state", "cluster:monitor/stats",
-				"cluster:monitor/nodes/stats", "cluster:monitor/nodes/info", "indices:data/write/bulk",
+				"cluster:monitor/nodes/stats", "cluster:monitor/nodes/info", "cluster:monitor/shards", "indices:data/write/bulk",
 			},
 			"index_permissions": []any{
 				object{"index_patterns": []any{"*"}, "allowed_actions": []any{"indices:monitor/settings/get", "indices:monitor/stats", "indices:monitor/shards"}},
