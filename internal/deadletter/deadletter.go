@@ -53,33 +53,34 @@ const (
 // none, or an object that gave no more records, with all that is needed to
 // understand, repair and replay it.
 type Letter struct {
-	Time     time.Time       `json:"time"`
-	Class    string          `json:"class"`            // one of few words, as in the metric
-	Outcome  string          `json:"outcome"`          // Refused, Unreadable or Quarantined
-	Status   int             `json:"status,omitempty"` // of the bulk item or request
-	Type     string          `json:"type,omitempty"`   // of OpenSearch's error
-	Reason   string          `json:"reason"`
-	Index    string          `json:"index,omitempty"`
-	ID       string          `json:"id,omitempty"`
-	Op       string          `json:"op,omitempty"`       // create or index
-	Document json.RawMessage `json:"document,omitempty"` // as sent
-	Text     string          `json:"text,omitempty"`     // in place of Document when that is no valid JSON
-	Msgpack  []byte          `json:"msgpack,omitempty"`  // base64 of the record, when there is nothing better
-	Message  string          `json:"message,omitempty"`  // the record as it came
-	Envelope string          `json:"envelope,omitempty"` // what the record was wrapped in
-	Bucket   string          `json:"bucket,omitempty"`
-	Key      string          `json:"key,omitempty"`
-	Version  string          `json:"version,omitempty"`
-	Record   uint64          `json:"record,omitempty"` // position in the object, from 1
-	LogType  string          `json:"log_type,omitempty"`
-	Account  string          `json:"account,omitempty"` // that the notification named
-	Region   string          `json:"region,omitempty"`  // that the notification named
-	Header   string          `json:"header,omitempty"`  // first line of the object, where it names columns
-	Format   string          `json:"format,omitempty"`  // of the record, where it is not the log type's
-	Tag      string          `json:"tag"`
-	Attempts int32           `json:"attempts"`           // requests it was in
-	Software string          `json:"software,omitempty"` // version of this program
-	Object   uint64          `json:"-"`                  // lease.Object.ID; 0: no lease waits
+	Time      time.Time       `json:"time"`
+	Class     string          `json:"class"`            // one of few words, as in the metric
+	Outcome   string          `json:"outcome"`          // Refused, Unreadable or Quarantined
+	Status    int             `json:"status,omitempty"` // of the bulk item or request
+	Type      string          `json:"type,omitempty"`   // of OpenSearch's error
+	Reason    string          `json:"reason"`
+	Index     string          `json:"index,omitempty"`
+	ID        string          `json:"id,omitempty"`
+	Op        string          `json:"op,omitempty"`       // create or index
+	Document  json.RawMessage `json:"document,omitempty"` // as sent
+	Text      string          `json:"text,omitempty"`     // in place of Document when that is no valid JSON
+	Msgpack   []byte          `json:"msgpack,omitempty"`  // base64 of the record, when there is nothing better
+	Message   string          `json:"message,omitempty"`  // the record as it came
+	Envelope  string          `json:"envelope,omitempty"` // what the record was wrapped in
+	Bucket    string          `json:"bucket,omitempty"`
+	Key       string          `json:"key,omitempty"`
+	Version   string          `json:"version,omitempty"`
+	Record    uint64          `json:"record,omitempty"` // position in the object, from 1
+	LogType   string          `json:"log_type,omitempty"`
+	Account   string          `json:"account,omitempty"`  // that the notification named
+	Region    string          `json:"region,omitempty"`   // that the notification named
+	Announced time.Time       `json:"announced,omitzero"` // when S3 announced the object
+	Header    string          `json:"header,omitempty"`   // first line of the object, where it names columns
+	Format    string          `json:"format,omitempty"`   // of the record, where it is not the log type's
+	Tag       string          `json:"tag"`
+	Attempts  int32           `json:"attempts"`           // requests it was in
+	Software  string          `json:"software,omitempty"` // version of this program
+	Object    uint64          `json:"-"`                  // lease.Object.ID; 0: no lease waits
 }
 
 // SetDocument stores the document, and takes from it what the lease may not

@@ -321,7 +321,7 @@ func (j *job) address(l *deadletter.Letter, it item) {
 	if it.object != nil {
 		s := &it.object.Source
 		l.Bucket, l.Key, l.Version, l.LogType, l.Account, l.Region = s.Bucket, s.Key, s.Version, s.LogType, s.Account, s.Region
-		l.Header, l.Format, l.Object = string(s.Header), s.Format, it.object.ID
+		l.Announced, l.Header, l.Format, l.Object = s.EventTime, string(s.Header), s.Format, it.object.ID
 	}
 }
 

@@ -45,6 +45,9 @@ type envelope struct {
 	// s3:TestEvent
 	Event string `json:"Event,omitempty"`
 
+	// what AWS Lambda sends to a destination for failures
+	RequestPayload json.RawMessage `json:"requestPayload,omitempty"`
+
 	// EventBridge
 	DetailType string  `json:"detail-type,omitempty"`
 	Source     string  `json:"source,omitempty"`
@@ -115,6 +118,8 @@ func parseEnvelope(body []byte, depth int) (n notification, err error) {
 		o := e.Detail.announced(false)
 		o.region, o.account, o.time = e.Region, e.Account, parseTime(e.Time)
 		return notification{"eventbridge", []announced{o}}, nil
+	case len(e.RequestPayload) > 0:
+		return parseEnvelope(e.RequestPayload, depth-1)
 	case len(e.Records) > 0:
 		return parseRecords(&e, depth)
 	case e.Message != nil: // SNS; Control Tower's aggregation sends it on as it is

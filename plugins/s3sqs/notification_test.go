@@ -42,6 +42,7 @@ func TestNotifications(t *testing.T) {
 			[]string{"b/aws/x=1/y.parquet  7 eu-west-1 0-0"}},
 		{"split", `{"siem":{"start_number":4,"end_number":6},"s3":{"bucket":{"name":"b"},"object":{"key":"a+b"}}}`, []string{"b/a+b  -1  4-6"}},
 		{"SQS in Lambda's form", `{"Records":[{"messageId":"m","eventSource":"aws:sqs","body":` + quote(s3) + `}]}`, []string{"logs/a b+c/x.json v1 12 eu-west-1 0-0"}},
+		{"a destination of Lambda's failures", `{"version":"1.0","requestContext":{"condition":"RetriesExhausted"},"requestPayload":` + s3 + `,"responsePayload":{"errorMessage":"x"}}`, []string{"logs/a b+c/x.json v1 12 eu-west-1 0-0"}},
 		{"SNS in Lambda's form", `{"Records":[{"EventSource":"aws:sns","Sns":{"Message":` + quote(s3) + `}}]}`, []string{"logs/a b+c/x.json v1 12 eu-west-1 0-0"}},
 		{"test event", awsemu.TestEvent("logs"), nil},
 		{"test event through SNS", sns(awsemu.TestEvent("logs")), nil},

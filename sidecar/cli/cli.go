@@ -40,15 +40,16 @@ type Terminal struct {
 
 // commands is the grammar; each command is a field.
 type commands struct {
-	Pipeline pipelineCommand `cmd:"" help:"Run a Fluent Bit configuration in this process, without Fluent Bit."`
-	Convert  convertCommand  `cmd:"" help:"Convert a file as the pipeline would, without any service."`
-	Explain  explainCommand  `cmd:"" help:"Say what would happen to an object: log type, index, id, time."`
-	Check    checkCommand    `cmd:"" help:"Try log types of your own on samples beside them."`
-	Infer    inferCommand    `cmd:"" help:"Propose a log type from a sample."`
-	Import   importCommand   `cmd:"" help:"Take over what another loader has."`
-	Ioc      iocCommand      `cmd:"" help:"Make, ask and list tables of indicators of compromise."`
-	Version  versionCommand  `cmd:"" help:"Print version and build."`
-	Manual   manualCommand   `cmd:"" hidden:"" help:"Print this help as a Markdown page."`
+	Pipeline   pipelineCommand   `cmd:"" help:"Run a Fluent Bit configuration in this process, without Fluent Bit."`
+	Convert    convertCommand    `cmd:"" help:"Convert a file as the pipeline would, without any service."`
+	Explain    explainCommand    `cmd:"" help:"Say what would happen to an object: log type, index, id, time."`
+	Check      checkCommand      `cmd:"" help:"Try log types of your own on samples beside them."`
+	Infer      inferCommand      `cmd:"" help:"Propose a log type from a sample."`
+	Import     importCommand     `cmd:"" help:"Take over what another loader has."`
+	Ioc        iocCommand        `cmd:"" help:"Make, ask and list tables of indicators of compromise."`
+	Deadletter deadletterCommand `cmd:"" help:"Look at what could not be stored, and load it after all."`
+	Version    versionCommand    `cmd:"" help:"Print version and build."`
+	Manual     manualCommand     `cmd:"" hidden:"" help:"Print this help as a Markdown page."`
 }
 
 const description = `Loads security logs from S3 into OpenSearch.

@@ -23,6 +23,13 @@ type progress struct {
 
 // startProgress begins; size is the number of bytes to come, -1 when unknown.
 func startProgress(t Terminal, what string, size int64) *progress {
+	return newProgress(t, what, size, true)
+}
+
+// startCount begins what counts things of unknown number.
+func startCount(t Terminal, what string) *progress { return newProgress(t, what, -1, false) }
+
+func newProgress(t Terminal, what string, size int64, bytes bool) *progress {
 	p := &progress{began: time.Now()}
 	if !terminal(t.Err) || terminal(t.Out) || os.Getenv("TERM") == "dumb" {
 		return p // on a screen that fills with results, a bar would only be in the way
@@ -30,7 +37,7 @@ func startProgress(t Terminal, what string, size int64) *progress {
 	p.bar = progressbar.NewOptions64(size,
 		progressbar.OptionSetWriter(t.Err),
 		progressbar.OptionSetDescription(what),
-		progressbar.OptionShowBytes(true),
+		progressbar.OptionShowBytes(bytes),
 		progressbar.OptionThrottle(100*time.Millisecond),
 		progressbar.OptionClearOnFinish(),
 		progressbar.OptionFullWidth(),
@@ -60,6 +67,9 @@ func (w watched) Read(b []byte) (int, error) {
 
 func (p *progress) add(n int64) {
 	p.read += n
+	if p.bar == nil {
+		return
+	}
 	if !p.shown && time.Since(p.began) >= patience {
 		p.shown = true
 		progressbar.OptionSetVisibility(true)(p.bar)

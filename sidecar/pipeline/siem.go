@@ -11,8 +11,9 @@ import (
 	"github.com/fluent-siem/fluent-siem/plugins/s3sqs"
 )
 
-// SIEM is the kit of our own plugins, which share p, and of [Plain].
-func SIEM(p *process.Process, out io.Writer) Kit {
+// SIEM is the kit of our own plugins, which share p, and of [Plain]; options
+// are the program's for each output opensearch_bulk.
+func SIEM(p *process.Process, out io.Writer, options ...opensearch.Option) Kit {
 	k := Plain(out)
 	k.Inputs["s3_sqs"] = Plugin[Input]{
 		Keys: settings.Keys(s3sqs.Config{}), Acknowledges: true,
@@ -48,7 +49,7 @@ func SIEM(p *process.Process, out io.Writer) Kit {
 			if err := load(&cfg, get); err != nil {
 				return nil, err
 			}
-			return opensearch.New(cfg, p)
+			return opensearch.New(cfg, p, options...)
 		},
 	}
 	return k

@@ -21,6 +21,7 @@ package script_test
 import (
 	"context"
 	"errors"
+	"net/http"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -30,6 +31,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/fluent-siem/fluent-siem/sidecar/cli"
+	"github.com/fluent-siem/fluent-siem/test/services"
 	"github.com/fluent-siem/fluent-siem/test/services/awsemu"
 )
 
@@ -49,6 +51,7 @@ func TestMain(m *testing.M) {
 const (
 	bucket = "siem-logs"
 	queue  = "siem"
+	dlq    = "siem-dlq"
 )
 
 // key of the world in the environment of a script.
@@ -61,8 +64,39 @@ type world struct {
 }
 
 func TestScripts(t *testing.T) {
-	testscript.Run(t, testscript.Params{
-		Dir:                 ".",
+	testscript.Run(t, params(".", func(*testscript.Env) error { return nil }))
+}
+
+// TestScriptsWithOpenSearch runs those that need a real cluster. $OPENSEARCH is
+// its URL, $INDEX the beginning of the names of a script's own indexes, and
+//
+//	cluster METHOD PATH [FILE]  send a request, print the answer
+//	dlq-send FILE               put a message into the queue $DLQ
+//	dlq-holds N                 wait until it holds N messages
+func TestScriptsWithOpenSearch(t *testing.T) {
+	url := services.OpenSearch(t)
+	testscript.Run(t, params("opensearch", func(env *testscript.Env) error {
+		index := services.Name("script")
+		env.Setenv("OPENSEARCH", url)
+		env.Setenv("INDEX", index)
+		aws := env.Values[key{}].(*world).services
+		if err := aws.CreateQueue(dlq, map[string]string{"VisibilityTimeout": "5"}); err != nil {
+			return err
+		}
+		env.Setenv("DLQ", aws.QueueURL(dlq))
+		env.Defer(func() {
+			if _, err := request(http.MethodDelete, url+"/"+index+"*", ""); err != nil {
+				t.Log(err)
+			}
+		})
+		return nil
+	}))
+}
+
+// params are those of a folder of scripts; more adds to their environment.
+func params(dir string, more func(*testscript.Env) error) testscript.Params {
+	return testscript.Params{
+		Dir:                 dir,
 		RequireExplicitExec: true,
 		UpdateScripts:       os.Getenv("UPDATE") == "1",
 		Setup: func(env *testscript.Env) error {
@@ -74,7 +108,7 @@ func TestScripts(t *testing.T) {
 			env.Defer(func() {
 				w.running.kill()
 				if err := services.Close(); err != nil && !errors.Is(err, os.ErrClosed) {
-					t.Log(err)
+					panic(err)
 				}
 			})
 			url, err := services.Pipe(bucket, queue)
@@ -92,7 +126,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
 			env.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
 			env.Setenv("AWS_EC2_METADATA_DISABLED", "true")
-			return nil
+			return more(env)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"s3put":         s3put,
@@ -101,6 +135,9 @@ func TestScripts(t *testing.T) {
 			"queue-holds":   queueHolds,
 			"fields":        fields,
 			"help-examples": helpExamples,
+			"cluster":       cluster,
+			"dlq-send":      dlqSend,
+			"dlq-holds":     dlqHolds,
 		},
-	})
+	}
 }

@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -103,7 +105,7 @@ func start(ts *testscript.TestScript) {
 	}
 	p := &program{cmd: exec.Command(binary, "pipeline", "-c", "pipeline.yaml"), exited: make(chan struct{})}
 	p.cmd.Dir = ts.Getenv("WORK")
-	for _, name := range []string{"PATH", "HOME", "WORK", "TMPDIR", "QUEUE", "ENDPOINT", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_EC2_METADATA_DISABLED"} {
+	for _, name := range []string{"PATH", "HOME", "WORK", "TMPDIR", "QUEUE", "ENDPOINT", "OPENSEARCH", "INDEX", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_EC2_METADATA_DISABLED"} {
 		p.cmd.Env = append(p.cmd.Env, name+"="+ts.Getenv(name))
 	}
 	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.err
@@ -166,7 +168,11 @@ func until(ts *testscript.TestScript, args []string) {
 	}
 }
 
-func queueHolds(ts *testscript.TestScript, neg bool, args []string) {
+func queueHolds(ts *testscript.TestScript, neg bool, args []string) { holds(ts, queue, neg, args) }
+
+func dlqHolds(ts *testscript.TestScript, neg bool, args []string) { holds(ts, dlq, neg, args) }
+
+func holds(ts *testscript.TestScript, queue string, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: queue-holds N")
 	}
@@ -185,6 +191,45 @@ func queueHolds(ts *testscript.TestScript, neg bool, args []string) {
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
+}
+
+func dlqSend(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: dlq-send FILE")
+	}
+	of(ts).services.Queue(dlq).Send(ts.ReadFile(args[0]), 0)
+}
+
+func cluster(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 || len(args) > 3 {
+		ts.Fatalf("usage: cluster METHOD PATH [FILE]")
+	}
+	body := ""
+	if len(args) == 3 {
+		body = ts.ReadFile(args[2])
+	}
+	answer, err := request(args[0], ts.Getenv("OPENSEARCH")+args[1], body)
+	ts.Check(err)
+	fmt.Fprintln(ts.Stdout(), answer)
+}
+
+// request asks the cluster; a status that is no success is an error.
+func request(method, url, body string) (answer string, err error) {
+	req, err := http.NewRequest(method, url, strings.NewReader(body))
+	if err != nil {
+		return "", err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err == nil && resp.StatusCode > 299 {
+		err = fmt.Errorf("%s %s: %s: %s", method, url, resp.Status, text)
+	}
+	return string(text), err
 }
 
 // fields prints the values at paths like event.action or _source.event.action
