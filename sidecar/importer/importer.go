@@ -278,7 +278,7 @@ func (im *importer) create(s *section) {
 			}
 		}
 	}
-	w := &writer{t: &v.t, comments: v.comments}
+	w := &writer{t: &v.t, comments: v.comments, computed: v.computed}
 	f := File{Name: name, Section: s.name, YAML: w.file("From [" + s.name + "] of a user.ini of SIEM on Amazon OpenSearch Service.")}
 	if v.lacks != "" {
 		f.Incomplete = "lacks " + v.lacks

@@ -15,6 +15,7 @@ type writer struct {
 	t        *logtype.Type
 	changed  map[string]bool     // of a type that extends another: the keys that are written; nil: all that say something
 	comments map[string][]string // above the keys
+	computed []string            // ECS fields that are for the user to map
 	out      strings.Builder
 }
 
@@ -67,6 +68,12 @@ func (w *writer) file(head string) string {
 		w.line("ecs", "")
 		for _, field := range keys(t.ECS) {
 			w.row(field, sources(t.ECS[field]))
+		}
+	}
+	if len(w.computed) > 0 {
+		w.comment("  ", []string{"A module in Python set these; map each to a field of the record in ecs, or fix it in static."})
+		for _, field := range w.computed {
+			w.comment("  ", []string{field + ": FIELD"})
 		}
 	}
 	if w.wants("static", len(t.Static) > 0) {
