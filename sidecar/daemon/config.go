@@ -1,0 +1,135 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/fluent-siem/fluent-siem/internal/settings"
+	"github.com/fluent-siem/fluent-siem/sidecar/config"
+	"github.com/fluent-siem/fluent-siem/sidecar/feed"
+	"github.com/fluent-siem/fluent-siem/sidecar/feed/geoip"
+)
+
+// Config is the top of the file.
+type Config struct {
+	// StateDir is where the plugins have their sockets and where tables and
+	// copies of feeds are kept: the state_dir of the plugins.
+	StateDir string `conf:"state_dir"`
+
+	// Listen is the address of /healthz and /metrics. They show names of feeds
+	// and numbers, but ask nobody who they are: keep them on this host, or in a
+	// network that you trust.
+	Listen string `conf:"listen"`
+
+	// LogLevel is debug, info, warn or error.
+	LogLevel string `conf:"log_level"`
+
+	// Region is where buckets of S3 are. Empty: as the environment says.
+	Region string `conf:"region"`
+
+	// Endpoint is the URL of a service compatible with S3, in place of AWS.
+	Endpoint string `conf:"endpoint"`
+
+	level  slog.Level
+	duties []duty
+}
+
+// duty is something that the sidecar does until its context is done.
+type duty struct {
+	name string
+	run  func(ctx context.Context, env feed.Env, tasks *feed.Metrics) error
+}
+
+// sections are the duties by the key of their section; a duty that the file
+// does not name is not done.
+var sections = map[string]func(s *config.Section, stateDir string) (duty, error){
+	"geoip": func(s *config.Section, stateDir string) (duty, error) {
+		cfg, err := geoip.Load(s, stateDir)
+		return duty{"geoip", func(ctx context.Context, env feed.Env, tasks *feed.Metrics) error {
+			return geoip.Run(ctx, cfg, env, tasks)
+		}}, err
+	},
+}
+
+// Defaults returns what is used where the file says nothing.
+func Defaults() Config {
+	return Config{StateDir: "/var/lib/fluent-siem", Listen: "127.0.0.1:9598", LogLevel: "info"}
+}
+
+// Validate reports every problem at once.
+func (c Config) Validate() error {
+	var bad settings.Problems
+	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
+		bad.Add("listen", "%q is no address; write one like 127.0.0.1:9598", c.Listen)
+	}
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(strings.ToUpper(c.LogLevel))); err != nil {
+		bad.Add("log_level", "%q; use debug, info, warn or error", c.LogLevel)
+	}
+	return bad.Err()
+}
+
+// Load reads the file at path. The error has every problem of it.
+func Load(path string) (*Config, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	s, err := config.Read(f, os.LookupEnv)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	cfg := Defaults()
+	var bad settings.Problems
+	var known []string
+	for key := range sections {
+		known = append(known, key)
+	}
+	bad.Join(s.Load(&cfg, known...))
+	for key, open := range sections {
+		if section := s.Section(key); section != nil {
+			duty, err := open(section, cfg.StateDir)
+			bad.Join(err)
+			cfg.duties = append(cfg.duties, duty)
+		}
+	}
+	if err := bad.Err(); err != nil {
+		return nil, fmt.Errorf("%s:\n%w", path, err)
+	}
+	_ = cfg.level.UnmarshalText([]byte(strings.ToUpper(cfg.LogLevel))) // Validate has read it
+	return &cfg, nil
+}
+
+// client is what feeds are fetched with.
+func (c *Config) client(ctx context.Context, version string) (*feed.Client, error) {
+	aws, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithRegion(c.Region), awsconfig.WithAppID("fluent-siem"))
+	if err != nil {
+		return nil, fmt.Errorf("the environment for AWS cannot be read: %w", err)
+	}
+	if aws.Region == "" {
+		aws.Region = "us-east-1" // S3 says where a bucket is; compatible services take any
+	}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.ResponseHeaderTimeout = time.Minute
+	return &feed.Client{
+		HTTP:      &http.Client{Transport: transport},
+		UserAgent: "fluent-siem/" + version,
+		S3: s3.NewFromConfig(aws, func(o *s3.Options) {
+			if c.Endpoint != "" {
+				o.BaseEndpoint = &c.Endpoint
+			}
+			o.UsePathStyle = o.BaseEndpoint != nil
+			o.DisableLogOutputChecksumValidationSkipped = true
+		}),
+	}, nil
+}
