@@ -2,9 +2,11 @@ package ecs
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/fluent-siem/fluent-siem/filters/logtype"
@@ -14,7 +16,7 @@ import (
 
 // FuzzTypes: whatever a record of whatever type holds, it is refused with a
 // reason, or becomes a document that is JSON and has an id; nothing panics. The
-// seeds are records of the golden cases.
+// seeds are records of the golden cases, and lines of the other samples.
 func FuzzTypes(f *testing.F) {
 	registry, err := logtype.NewRegistry()
 	if err != nil {
@@ -26,6 +28,22 @@ func FuzzTypes(f *testing.F) {
 		for _, file := range files[:min(len(files), 3)] {
 			for _, message := range messages(f, file, 3) {
 				f.Add(uint8(i), i%2 == 0, []byte(message))
+			}
+		}
+	}
+	samples, err := filepath.Glob("../../test/golden/samples/*/*")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, file := range samples {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		i := slices.IndexFunc(types, func(lt *logtype.Type) bool { return lt.Name == filepath.Base(filepath.Dir(file)) })
+		for n, line := range bytes.Split(text, []byte("\n")) {
+			if n < 3 && i >= 0 && len(line) > 0 && len(line) < 8<<10 {
+				f.Add(uint8(i), n%2 == 0, line)
 			}
 		}
 	}

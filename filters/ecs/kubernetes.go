@@ -10,7 +10,7 @@ var kubernetesSteps = map[string]stepDef{
 	"kubernetes-audit": {
 		[]string{"verb", "objectRef.resource", "objectRef.subresource", "objectRef.apiGroup", "responseStatus.code", "requestReceivedTimestamp", "stageTimestamp", "requestURI"},
 		[]string{"event.category", "event.type", "event.outcome", "event.reason", "event.start", "event.duration", "source.ip", "source.address",
-			"orchestrator.cluster.name", "orchestrator.resource.type", "url.path", "url.query", "@message"},
+			"orchestrator.cluster.name", "orchestrator.resource.type", "url.path", "url.query", "@message", "event.dataset", "message"},
 		stepKubernetes,
 	},
 }
@@ -27,9 +27,20 @@ var kubernetesTypes = map[string]string{
 // the cluster, which the log group of EKS names. The objects in the request and
 // the response, annotations and extra attributes are trees of any keys, and
 // become texts; objects that hold secrets or tokens are taken out. The record
-// moves under kubernetes.audit, as Elastic has it. (Kubernetes, "Auditing",
-// audit.k8s.io/v1; Amazon EKS, "Send control plane logs to CloudWatch Logs".)
+// moves under kubernetes.audit, as Elastic has it. What the other components of
+// EKS write into the same log group is no audit record, and becomes a message.
+// (Kubernetes, "Auditing", audit.k8s.io/v1; Amazon EKS, "Send control plane logs
+// to CloudWatch Logs".)
 func stepKubernetes(c *Converter, from []*source, slots []int) {
+	if rest, ok := bytes.CutPrefix(c.env.group, []byte("/aws/eks/")); ok {
+		c.setText(slots[8], pathPart(rest, 0))
+		if component := streamComponent(c.env.stream); component != nil {
+			c.setText(slots[13], component)
+			c.setText(slots[14], c.raw)
+			c.clear(c.p.std.errorMessage)
+			return
+		}
+	}
 	rec := c.rec
 	verb, resource, subresource := c.readText(from[0]), c.readText(from[1]), c.readText(from[2])
 	c.setOne(slots[0], kubernetesCategory(resource, subresource, c.readText(from[3])))
@@ -66,9 +77,6 @@ func stepKubernetes(c *Converter, from []*source, slots []int) {
 		}
 		c.setText(slots[7], last)
 	}
-	if rest, ok := bytes.CutPrefix(c.env.group, []byte("/aws/eks/")); ok {
-		c.setText(slots[8], pathPart(rest, 0))
-	}
 	if len(subresource) > 0 {
 		c.setText(slots[9], c.join(resource, []byte("/"), subresource))
 	}
@@ -94,6 +102,16 @@ func stepKubernetes(c *Converter, from []*source, slots []int) {
 		c.toText(status, "metadata")
 	}
 	c.moveUnder("kubernetes", "audit")
+}
+
+// streamComponent is the component of EKS whose log a stream has, such as
+// authenticator of authenticator-0badcafe; nil where it is the audit log.
+func streamComponent(stream []byte) []byte {
+	i := bytes.LastIndexByte(stream, '-')
+	if i < 1 || bytes.HasPrefix(stream, []byte("kube-apiserver-audit-")) {
+		return nil
+	}
+	return stream[:i]
 }
 
 // kubernetesCategory is the ECS category of what a request is about: running a

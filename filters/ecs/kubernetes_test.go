@@ -24,6 +24,10 @@ func TestKubernetesAudit(t *testing.T) {
 				"source.ip": "203.0.113.7", "related.ip": []any{"10.1.2.3", "203.0.113.7"}, "related.user": []any{"jane", "kubernetes-admin"}, "user.effective.name": "jane",
 				"kubernetes.audit.requestObject": `{"kind":"ClusterRoleBinding","metadata":{"name":"x"}}`, "kubernetes.audit.responseStatus.details": `{"group":"g","causes":[{"x":1}]}`,
 				"kubernetes.audit.user.extra": `{"arn":["arn:aws:sts::111122223333:assumed-role/Admin/bob"],"sessionName":["bob"]}`, "user_agent.original": "kubectl/v1.29.0 (linux/amd64)"}},
+		{"another component of EKS (written)", `{"account":"111122223333","log_group":"/aws/eks/prod/cluster","log_stream":"authenticator-0badcafe","id":"1","time":"1704067200000"}`,
+			`time="2024-01-01T00:00:00Z" level=info msg="access granted" arn="arn:aws:iam::111122223333:role/Admin" username=kubernetes-admin`,
+			map[string]any{"event.dataset": "authenticator", "orchestrator.cluster.name": "prod", "error": nil, "event.category": nil, "@timestamp": "2024-01-01T00:00:00Z",
+				"message": `time="2024-01-01T00:00:00Z" level=info msg="access granted" arn="arn:aws:iam::111122223333:role/Admin" username=kubernetes-admin`}},
 		{"no object (written)", "", `{"kind":"Event","auditID":"b","stage":"RequestReceived","requestURI":"/livez","verb":"get","user":{"username":"system:anonymous"},"sourceIPs":["fd00::1"],"stageTimestamp":"2024-01-01T00:00:00.000000Z"}`,
 			map[string]any{"event.outcome": "unknown", "event.category": []any{"configuration"}, "source.ip": "fd00::1", "orchestrator.resource": nil, "url.path": "/livez"}},
 	} {
