@@ -46,6 +46,7 @@ type commands struct {
 	Check      checkCommand      `cmd:"" help:"Try log types of your own on samples beside them."`
 	Infer      inferCommand      `cmd:"" help:"Propose a log type from a sample."`
 	Import     importCommand     `cmd:"" help:"Take over what another loader has."`
+	Sidecar    sidecarCommand    `cmd:"" help:"Keep the tables that the plugins follow fresh; show health and metrics."`
 	Ioc        iocCommand        `cmd:"" help:"Make, ask and list tables of indicators of compromise."`
 	Deadletter deadletterCommand `cmd:"" help:"Look at what could not be stored, and load it after all."`
 	Version    versionCommand    `cmd:"" help:"Print version and build."`
