@@ -71,7 +71,7 @@ func (c *Cluster) Plan(ctx context.Context, wanted []Resource, force bool) ([]St
 		}
 		steps = append(steps, s)
 	}
-	for _, m := range slices.Backward(c.made) {
+	for _, m := range lastMadeFirst(c.made) {
 		if ids[m.ID()] {
 			continue
 		}
@@ -84,6 +84,21 @@ func (c *Cluster) Plan(ctx context.Context, wanted []Resource, force bool) ([]St
 		}
 	}
 	return steps, nil
+}
+
+// lastMadeFirst is the order of deletion; component templates come last, for
+// they cannot go while an index template uses them.
+func lastMadeFirst(r record) record {
+	r = slices.Clone(r)
+	slices.Reverse(r)
+	isPart := func(m made) int {
+		if m.Kind == "component template" {
+			return 1
+		}
+		return 0
+	}
+	slices.SortStableFunc(r, func(a, b made) int { return isPart(a) - isPart(b) })
+	return r
 }
 
 func (c *Cluster) step(ctx context.Context, r Resource, force bool) (Step, error) {
@@ -255,26 +270,28 @@ func isDefault(path, value string) bool {
 	return false
 }
 
-// diff lists what would change, sorted by path.
+// diff lists what would change, sorted by path: first what would go.
 func diff(there, wanted object) []string {
 	have, want := map[string]string{}, map[string]string{}
 	flatten(there, "", have)
 	flatten(wanted, "", want)
 	all := maps.Clone(have)
 	maps.Copy(all, want)
-	var lines []string
+	var lines, added []string
 	for _, path := range slices.Sorted(maps.Keys(all)) {
 		old, had := have[path]
 		wish, wants := want[path]
 		if had == wants && old == wish || had && !wants && isDefault(path, old) {
 			continue
 		}
-		if had {
-			lines = append(lines, "- "+path+": "+old)
+		if !had {
+			added = append(added, "+ "+path+": "+wish)
+			continue
 		}
+		lines = append(lines, "- "+path+": "+old)
 		if wants {
 			lines = append(lines, "+ "+path+": "+wish)
 		}
 	}
-	return lines
+	return append(lines, added...)
 }

@@ -3,6 +3,7 @@ package cluster
 import (
 	"cmp"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -104,7 +105,7 @@ var (
 	sizeRE = regexp.MustCompile(`^[1-9][0-9]{0,5}(gb|mb|tb)$`)
 )
 
-// roleNames are the roles there are.
+// roleNames are the roles there are, sorted.
 var roleNames = []string{"exporter", "loader", "reader"}
 
 // Validate reports every problem at once.
@@ -137,7 +138,7 @@ func (s Settings) Validate() error {
 		s.validateLifecycle(&bad, "lifecycle."+name, l)
 	}
 	for name := range s.Access {
-		if i := strings.Join(roleNames, " "); !strings.Contains(i, name) || name == "" {
+		if !slices.Contains(roleNames, name) {
 			bad.Add("access."+name, "is no role; there are loader, exporter and reader")
 		}
 	}
