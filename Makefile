@@ -2,12 +2,13 @@
 # make demo    three log types from a bucket into a real OpenSearch, in a minute
 # make test    every test; what could not run on this machine is listed at the end
 # make fuzz    every fuzz target for FUZZTIME (5s)
+# make chaos   everything fails at random while records are loaded, then they are counted (FAULTS=100 SEED=n)
 # make bench   how fast it is: a table, and build/bench.json
 # make lint    gofmt, vet, staticcheck, the shell scripts
 # make clean   stops the services and removes build/
 GO ?= go
 
-.PHONY: build demo test fuzz bench lint clean
+.PHONY: build demo test fuzz chaos bench lint clean
 build: plugins test-host build/fluent-siem
 
 include plugins/fluentbit/build.mk
@@ -33,6 +34,11 @@ fuzz:
 	while read -r package target; do \
 		echo "$$package $$target"; $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$package" || exit 1; \
 	done
+
+FAULTS ?= 100
+SEED ?= 0
+chaos: build/fluent-siem
+	@$(GO) run ./test/chaos -faults $(FAULTS) -seed $(SEED)
 
 bench: build
 	@$(GO) run ./test/bench
