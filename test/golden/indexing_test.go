@@ -109,11 +109,10 @@ var dated = regexp.MustCompile(`-(\d{4}|\d{2}|w\d{2}|\d{2}_\d{2}|\d{3})(-|$)(.*)
 func unmapped(v any, mapping map[string]any, path string, lost map[string]int) {
 	switch v := v.(type) {
 	case map[string]any:
-		fields, _ := mapping["properties"].(map[string]any)
 		for name, item := range v {
 			at := mapping
 			for _, part := range strings.Split(name, ".") {
-				fields, _ = at["properties"].(map[string]any)
+				fields, _ := at["properties"].(map[string]any)
 				next, _ := fields[part].(map[string]any)
 				if next == nil {
 					if item != nil {

@@ -31,6 +31,7 @@ var common = []permitted{
 	{"*", `extra_columns`, "values beyond the known columns are kept", absent},
 	{"alb", `conn_trace_id|transformed_host|transformed_uri|request_transform_status`, "columns that the service added later are kept", absent},
 	{"alb", `(client|target)_ip|(source|destination)\.(address|ip)|related(\.ip)?`, "an IPv6 address in brackets is an address", bracketed},
+	{"*", `threat(\..*)?`, "an indicator's domain stands for the names below it too, in capitals or not", moreDomains},
 	{"cloudtrail", `event\.(action|module)|rule(\.name)?|error(\.code)?`, "an Insights event tells of the call that insightDetails names",
 		func(_ goldenCase, want, got any) bool { return got != nil && (want == nil || want == "cloudtrail") }},
 	{"cloudtrail", `related\.ip`, "the hosts of CloudHSM events do not displace the addresses", absent},
@@ -55,6 +56,37 @@ func permission(c goldenCase, d difference) *permitted {
 		}
 	}
 	return nil
+}
+
+// moreDomains: beside what the original matched there are domains.
+func moreDomains(_ goldenCase, want, got any) bool {
+	if object, ok := got.(map[string]any); ok && want == nil { // nothing, the whole of threat
+		return moreDomains(goldenCase{}, []any{}, object["enrichments"])
+	}
+	if want == nil {
+		want = []any{}
+	}
+	w, wok := want.([]any)
+	g, gok := got.([]any)
+	if !wok || !gok {
+		return false
+	}
+	has := func(list []any, item any) bool {
+		return slices.ContainsFunc(list, func(other any) bool { return reflect.DeepEqual(item, other) })
+	}
+	for _, item := range w {
+		if !has(g, item) {
+			return false
+		}
+	}
+	for _, item := range g {
+		if enrichment, ok := item.(map[string]any); ok && !has(w, item) {
+			if indicator, _ := enrichment["indicator"].(map[string]any); indicator["type"] != "domain-name" {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // absent: the original has nothing there.
