@@ -1,6 +1,6 @@
 // Command demo shows the pipeline at work on this machine: it starts a real
-// OpenSearch and an emulator of S3 and SQS, puts logs of three types into a
-// bucket, loads them (inside Fluent Bit where there is one, else by
+// OpenSearch and sets it up, starts an emulator of S3 and SQS, puts logs of three
+// types into a bucket, loads them (inside Fluent Bit where there is one, else by
 // `fluent-siem pipeline`), waits until the queue is empty and every lease
 // settled, and prints what became of them.
 //
@@ -43,6 +43,7 @@ const queue = "siem-logs"
 type demo struct {
 	bucket string
 	salt   uint32 // of event ids, so that a test's events are not the demo's
+	prefix string // of index names, so that a test's templates are not the demo's
 }
 
 // run is the demo. Results go to out, progress to diag.
@@ -77,9 +78,15 @@ func (d demo) run(ctx context.Context, out, diag io.Writer) error {
 	if err := errors.Join(os.RemoveAll(dir), os.MkdirAll(dir, 0o755)); err != nil {
 		return err
 	}
+	if err := d.setUp(ctx, root, dir, cluster, diag); err != nil {
+		return err
+	}
 	setup := rig.Setup{
 		Dir: dir, Endpoint: aws.URL, QueueURL: queueURL, OpenSearch: cluster.URL,
 		Filter: rig.Settings{"geoip_dir": filepath.Join(root, "filters/enrich/testdata/mmdb")},
+	}
+	if d.prefix != "" {
+		setup.Filter["logtypes_dir"] = filepath.Join(dir, "types")
 	}
 	host, err := rig.FluentBit(root)
 	where := "inside " + host.Version
@@ -119,6 +126,48 @@ func (d demo) run(ctx context.Context, out, diag io.Writer) error {
 	fmt.Fprintf(out, "\nQuery more:\n\n  curl -s '%s/log-*/_search?pretty&size=1&q=source.geo.city_name:London'\n\n", cluster.URL)
 	fmt.Fprintf(out, "Configuration and log of the run: build/demo. OpenSearch goes on; test/services/services stop ends it.\n")
 	return nil
+}
+
+// setUp makes the templates, as `fluent-siem setup apply` does for everybody.
+// They count for indexes that begin after, so what an earlier demo has left
+// empty goes.
+func (d demo) setUp(ctx context.Context, root, dir string, cluster rig.Cluster, diag io.Writer) error {
+	settings := "replicas: 0\n"
+	if d.prefix != "" {
+		settings += "name: " + d.bucket + "\nindex_prefix: " + d.prefix + "\n"
+	}
+	file := filepath.Join(dir, "setup.yaml")
+	if err := os.WriteFile(file, []byte(settings), 0o644); err != nil {
+		return err
+	}
+	for name, index := range map[string]string{"cloudtrail": "log-aws-cloudtrail", "vpcflowlogs": "log-aws-vpcflowlogs", "alb": "log-aws-elb"} {
+		if d.prefix != "" {
+			if err := d.logType(dir, name, index); err != nil {
+				return err
+			}
+		} else if err := cluster.DropEmpty(ctx, index+"-*"); err != nil {
+			return err
+		}
+	}
+	apply := exec.CommandContext(ctx, filepath.Join(root, "build/fluent-siem"), "setup", "apply",
+		"--endpoint", cluster.URL, "--settings", file, "--backup", filepath.Join(dir, "setup-backup"))
+	said, err := apply.CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("setup apply: %w: %s", err, said)
+	}
+	lines := strings.Split(strings.TrimSpace(string(said)), "\n")
+	fmt.Fprintf(diag, "fluent-siem setup apply: %s\n", lines[len(lines)-1])
+	return nil
+}
+
+// logType gives a shipped log type an index of the test's own.
+func (d demo) logType(dir, name, index string) error {
+	types := filepath.Join(dir, "types")
+	if err := os.MkdirAll(types, 0o755); err != nil {
+		return err
+	}
+	text := fmt.Sprintf("name: %s\nextends: %s\nindex: {name: %s%s}\n", name, name, d.prefix, index)
+	return os.WriteFile(filepath.Join(types, name+".yaml"), []byte(text), 0o644)
 }
 
 // openSearch starts the cluster, or takes the one named by OPENSEARCH_URL.
@@ -163,7 +212,7 @@ func explain(ctx context.Context, out io.Writer, setup rig.Setup) error {
 func (d demo) show(ctx context.Context, out io.Writer, cluster rig.Cluster) error {
 	var best rig.Document
 	err := cluster.Each(ctx, d.bucket, func(doc rig.Document) {
-		if best.Source == nil && strings.HasPrefix(doc.Index, "log-aws-elb") && bytes.Contains(doc.Source, []byte(`"city_name":"London"`)) {
+		if best.Source == nil && strings.HasPrefix(doc.Index, d.prefix+"log-aws-elb") && bytes.Contains(doc.Source, []byte(`"city_name":"London"`)) {
 			best = doc
 		}
 	})

@@ -120,6 +120,26 @@ func (c Cluster) Forget(ctx context.Context, bucket string) error {
 	return c.Do(ctx, "POST", indexes+"/_delete_by_query?refresh=true&conflicts=proceed&ignore_unavailable=true", object{"query": of(bucket)}, nil)
 }
 
+// DropEmpty deletes the indexes of a name pattern that hold no document.
+func (c Cluster) DropEmpty(ctx context.Context, pattern string) error {
+	var all []struct {
+		Index string
+		Docs  string `json:"docs.count"`
+	}
+	if err := c.Do(ctx, "GET", "/_cat/indices/"+pattern+"?format=json&h=index,docs.count", nil, &all); err != nil {
+		return err
+	}
+	for _, x := range all {
+		if x.Docs != "0" {
+			continue
+		}
+		if err := c.Do(ctx, "DELETE", "/"+x.Index, nil, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Template makes new indexes of a name pattern map the fields so; it returns a
 // function that removes it.
 func (c Cluster) Template(ctx context.Context, name, pattern string, properties object) (remove func() error, err error) {
