@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"log/slog"
 	"net/netip"
@@ -397,4 +398,24 @@ func (t *Table) block(i int, dst []byte) ([]byte, error) {
 		return nil, err
 	}
 	return u.DecodeAll(t.rows[begin:end], dst)
+}
+
+// ReadHead says what the file at path says of itself, without looking whether
+// the rest of it is whole, and its size in bytes.
+func ReadHead(path string) (h Head, size int64, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return h, 0, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return h, 0, err
+	}
+	data := make([]byte, headRoom)
+	if _, err := io.ReadFull(f, data); err != nil {
+		return h, 0, fmt.Errorf("%s is no table of indicators: %w", path, err)
+	}
+	h, err = parseHead(data)
+	return h, info.Size(), err
 }

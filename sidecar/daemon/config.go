@@ -17,6 +17,7 @@ import (
 	"github.com/fluent-siem/fluent-siem/sidecar/config"
 	"github.com/fluent-siem/fluent-siem/sidecar/feed"
 	"github.com/fluent-siem/fluent-siem/sidecar/feed/geoip"
+	"github.com/fluent-siem/fluent-siem/sidecar/feed/ioc"
 )
 
 // Config is the top of the file.
@@ -52,6 +53,12 @@ type duty struct {
 // sections are the duties by the key of their section; a duty that the file
 // does not name is not done.
 var sections = map[string]func(s *config.Section, stateDir string) (duty, error){
+	"indicators": func(s *config.Section, stateDir string) (duty, error) {
+		cfg, err := ioc.Load(s, stateDir)
+		return duty{"indicators", func(ctx context.Context, env feed.Env, tasks *feed.Metrics) error {
+			return ioc.Run(ctx, cfg, env, tasks)
+		}}, err
+	},
 	"geoip": func(s *config.Section, stateDir string) (duty, error) {
 		cfg, err := geoip.Load(s, stateDir)
 		return duty{"geoip", func(ctx context.Context, env feed.Env, tasks *feed.Metrics) error {

@@ -66,6 +66,9 @@ func (s *Source) Shown() string {
 // queries are those of URLs within a text.
 var queries = regexp.MustCompile(`\?[^\s"'<>]+`)
 
+// cutSecret is how much of a secret's beginning is taken for it.
+const cutSecret = 12
+
 // scrub takes secrets out of a text, in each of the ways they may be written.
 func (s *Source) scrub(text string) string {
 	for _, secret := range append([]string{s.Password}, s.Secrets...) {
@@ -75,6 +78,21 @@ func (s *Source) scrub(text string) string {
 		for _, form := range []string{secret, url.QueryEscape(secret), url.PathEscape(secret)} {
 			text = strings.ReplaceAll(text, form, "[key]")
 		}
+		if len(secret) > cutSecret { // a text that quotes it may have cut it off
+			text = hideBeginnings(text, secret)
+		}
 	}
 	return queries.ReplaceAllString(text, "?[query]")
+}
+
+// hideBeginnings hides each beginning of a secret that a text has.
+func hideBeginnings(text, secret string) string {
+	for at := strings.Index(text, secret[:cutSecret]); at >= 0; at = strings.Index(text, secret[:cutSecret]) {
+		n := cutSecret
+		for n < len(secret) && at+n < len(text) && text[at+n] == secret[n] {
+			n++
+		}
+		text = text[:at] + "[key]" + text[at+n:]
+	}
+	return text
 }

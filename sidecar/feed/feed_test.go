@@ -286,3 +286,10 @@ func TestATaskIsPatient(t *testing.T) {
 		}
 	})
 }
+
+func TestACutKeyIsHiddenToo(t *testing.T) {
+	src := Source{Secrets: []string{key}}
+	if got, want := src.scrub("it says "+key[:20]+"… and "+key), "it says [key]… and [key]"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
