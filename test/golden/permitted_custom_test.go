@@ -18,8 +18,8 @@ var custom = []permitted{
 	{"custom-halfhour", `@timestamp|_index`, "a zone such as -03:30 is that, not an hour off", halfHour},
 	{"custom-filetime", `cloud\.(region|account\.id)`, "without a cloud no region or account is made up", func(_ goldenCase, want, got any) bool { return want == "unknown" && got == nil }},
 	{"custom-firelens custom-firelens-json", `error\.message`, "the reason of a parser is in its own words", parserWords},
-	{"custom-text", `@message|msg`, "bytes that are no UTF-8 are shown as U+FFFD, not dropped", replaced},
-	{"custom-cef", `\w+`, "an escaped character is the character", unescaped},
+	{"custom-text", `@message|\w+`, "bytes that are no UTF-8 are shown as U+FFFD, not dropped", replaced},
+	{"custom-cef", `[\w.]+`, "an escaped character is the character", unescaped},
 }
 
 // besidePrefix: the original has under the prefix what ours has at the root, or
