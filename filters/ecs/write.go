@@ -14,6 +14,9 @@ const (
 	// bytes), and cutText where a longer text is cut, as the original does.
 	maxText = 32766
 	cutText = 32753
+	// pathRoom is how much shorter a member of a record is cut: a flat_object
+	// makes one term of its path and its value.
+	pathRoom = 512
 )
 
 var truncated = []byte("<<TRUNCATED>>")
@@ -177,12 +180,14 @@ func (c *Converter) writeTexts(items [][]byte) {
 }
 
 // writeText writes a text that is indexed: cut to what a keyword field takes.
-func (c *Converter) writeText(b []byte) {
-	if len(b) < maxText {
+func (c *Converter) writeText(b []byte) { c.writeCut(b, 0) }
+
+func (c *Converter) writeCut(b []byte, room int) {
+	if len(b) < maxText-room {
 		c.w.String(b)
 		return
 	}
-	n := cutText
+	n := cutText - room
 	for n > 0 && !utf8.RuneStart(b[n]) {
 		n--
 	}
@@ -276,7 +281,7 @@ func (c *Converter) writeMember(v *fastjson.Value, depth int) bool {
 		if empty(b) {
 			return false
 		}
-		c.writeText(b)
+		c.writeCut(b, pathRoom)
 	case fastjson.TypeNull:
 		return false
 	case fastjson.TypeObject:
@@ -325,7 +330,7 @@ func (c *Converter) writeArray(items []*fastjson.Value, depth int) {
 		switch item.Type() {
 		case fastjson.TypeString:
 			b, _ := item.StringBytes()
-			c.writeText(b)
+			c.writeCut(b, pathRoom)
 		case fastjson.TypeObject:
 			inner := w.Object()
 			c.writeObject(item, nil, depth+1)
