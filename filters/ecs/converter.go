@@ -10,6 +10,7 @@ import (
 
 	"github.com/fluent-siem/fluent-siem/filters/enrich"
 	"github.com/fluent-siem/fluent-siem/filters/exclude"
+	"github.com/fluent-siem/fluent-siem/filters/expression"
 	"github.com/fluent-siem/fluent-siem/filters/lines"
 	"github.com/fluent-siem/fluent-siem/filters/logtype"
 	"github.com/fluent-siem/fluent-siem/internal/event"
@@ -38,13 +39,16 @@ type Converter struct {
 	geo    *enrich.GeoReader
 	agents *enrich.AgentReader
 
-	parser    fastjson.Parser
-	rowParser fastjson.Parser // of columns as an object, for the rules
-	inner     fastjson.Parser // of JSON in a message
-	row       lines.Row
-	xml       xmlTree
-	arena     fastjson.Arena
-	w         event.Writer
+	parser     fastjson.Parser
+	rowParser  fastjson.Parser // of columns as an object, for the rules
+	inner      fastjson.Parser // of JSON in a message
+	machine    expression.Machine
+	values     []any // of the names in an expression
+	uncomputed int   // fields whose expression failed, since it was last counted
+	row        lines.Row
+	xml        xmlTree
+	arena      fastjson.Arena
+	w          event.Writer
 
 	now        time.Time
 	ingested   []byte
@@ -202,6 +206,7 @@ func (c *Converter) Convert(o *Object, number uint64, envelope, raw []byte) erro
 	for i := range p.steps {
 		p.steps[i].run(c, p.steps[i].from, p.steps[i].slots)
 	}
+	c.compute()
 	c.enrich()
 	return c.exclude()
 }

@@ -3,7 +3,6 @@ package ecs
 import (
 	"bytes"
 	"encoding/base64"
-
 )
 
 var trendSteps = map[string]stepDef{

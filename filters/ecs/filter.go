@@ -39,6 +39,7 @@ type Filter struct {
 	watch   sync.WaitGroup
 	records *prometheus.CounterVec
 	stale   prometheus.Counter
+	failed  prometheus.Counter
 	matches *prometheus.CounterVec
 	samples samples
 
@@ -75,6 +76,9 @@ func New(cfg Config, p *process.Process, opts ...Option) (*Filter, error) {
 	}, []string{"log_type", "outcome"}))
 	f.stale = process.Register(p, prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "siem_filter_stale_records_total", Help: "Records whose notification was given back before the filter saw them; they come again with it.",
+	}))
+	f.failed = process.Register(p, prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "siem_filter_expression_failures_total", Help: "Fields that an expression of a log type could not compute; error.message of their documents says why.",
 	}))
 	f.matches = newMatches(p)
 	if err := p.LogTypes.AddCheck(Check); err != nil {
@@ -442,5 +446,7 @@ func (w *worker) flushCounts() {
 		}
 	}
 	w.counts = w.counts[:0]
+	w.f.failed.Add(float64(w.c.uncomputed))
+	w.c.uncomputed = 0
 	w.flushMatches()
 }

@@ -33,32 +33,33 @@ var listFields = func() map[string]bool {
 
 // plan is a log type compiled for conversion. It does not change.
 type plan struct {
-	t       *logtype.Type
-	root    *node
-	slots   map[string]int // path → slot
-	nslots  int
-	sources []*source
-	rules   []rule
-	times   []timeRule
-	id      *source
-	suffix  *source
-	pattern *regexp.Regexp
-	renames []renaming
-	prefix  event.Key
-	control *regexp.Regexp
-	statics []static
-	steps   []boundStep
-	text    *textTree
-	geo     []geoRule
-	agent   *agentRule
-	iocIP   []iocField
-	iocName []iocField
-	indices []indexRule // the type's, then those that a step may choose
-	fixed   *layout     // columns without a header, groups of a pattern
-	guesses []*layout   // columns whose header is missing, by their number
-	client  *clientRule
-	own     func(*Converter) bool // the record tells of this loader's own activity
-	std     standard
+	t        *logtype.Type
+	root     *node
+	slots    map[string]int // path → slot
+	nslots   int
+	sources  []*source
+	rules    []rule
+	times    []timeRule
+	id       *source
+	suffix   *source
+	pattern  *regexp.Regexp
+	renames  []renaming
+	prefix   event.Key
+	control  *regexp.Regexp
+	statics  []static
+	steps    []boundStep
+	computed []computed
+	text     *textTree
+	geo      []geoRule
+	agent    *agentRule
+	iocIP    []iocField
+	iocName  []iocField
+	indices  []indexRule // the type's, then those that a step may choose
+	fixed    *layout     // columns without a header, groups of a pattern
+	guesses  []*layout   // columns whose header is missing, by their number
+	client   *clientRule
+	own      func(*Converter) bool // the record tells of this loader's own activity
+	std      standard
 }
 
 // standard are the slots that every document has.
@@ -206,6 +207,7 @@ func compile(t *logtype.Type) (*plan, error) {
 		p.steps = append(p.steps, p.bind(def))
 	}
 	p.text = newTextTree(t.Text)
+	p.compileExpressions(&bad)
 	p.enrichment(&bad)
 	for _, name := range append([]string{t.Index.Name}, t.Index.Also...) {
 		rule, err := newIndexRule(name, t.Index)
@@ -244,6 +246,7 @@ func compile(t *logtype.Type) (*plan, error) {
 		p.pattern = regexp.MustCompile("^(?:" + t.Pattern + ")") // logtype compiled it before
 		p.fixed = p.layout(p.pattern.SubexpNames()[1:])
 	}
+	p.checkNames(&bad)
 	p.nslots = len(p.slots)
 	return p, bad.Err()
 }

@@ -117,6 +117,8 @@ type Type struct {
 	Provider string `yaml:"provider"`
 	// Static are ECS fields with a fixed value: a text or a list of texts.
 	Static map[string]any `yaml:"static"`
+	// Expressions compute ECS fields from the record and from those that are set.
+	Expressions Expressions `yaml:"expressions"`
 	// Steps are Go functions of filters/ecs, run after the mapping.
 	Steps []string `yaml:"steps"`
 	// Text are paths whose value is stored as text (JSON text when it is an
