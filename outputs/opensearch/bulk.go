@@ -36,6 +36,20 @@ type item struct {
 	size           int64
 	object         *lease.Object // nil: no open lease waits for it
 	envelope       []byte        // of the record, in the chunk; nil for none
+	first          *original     // before the first repair; nil: not repaired
+}
+
+// original is where the lines of an item were before repairs, and what those were.
+type original struct {
+	line, doc, end int32
+	repairs        []string
+}
+
+// restore undoes the repairs of an item.
+func (it *item) restore() {
+	if it.first != nil {
+		it.line, it.doc, it.end = it.first.line, it.first.doc, it.first.end
+	}
 }
 
 // refusal is an event that becomes no document: a dead letter at once.
@@ -113,7 +127,7 @@ func (b *bulk) halves(list []int32) (left, right []int32) {
 func (b *bulk) writeTo(w io.Writer, list []int32) error {
 	for k := 0; k < len(list); { // neighbours in one piece
 		from := k
-		for k++; k < len(list) && list[k] == list[k-1]+1; k++ {
+		for k++; k < len(list) && b.items[list[k]].line == b.items[list[k-1]].end; k++ {
 		}
 		if _, err := w.Write(b.lines[b.items[list[from]].line:b.items[list[k-1]].end]); err != nil {
 			return err

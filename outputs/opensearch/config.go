@@ -3,6 +3,7 @@ package opensearch
 import (
 	"cmp"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -99,6 +100,14 @@ type Config struct {
 	// inputs, as it does when it stops. Keep it well below Fluent Bit's grace.
 	StopPatience time.Duration `conf:"stop_patience"`
 
+	// Repair lists the classes of refusals for which a document is changed so
+	// that it fits, and sent again: mapping_conflict, field_too_long,
+	// too_many_fields, unmapped_field, too_deep, field_name; none for no repair. A value
+	// is coerced or cut, else moved to overflow as text; siem.repaired says what
+	// was done, @message stays as it is, and a log line says what mapping would make it
+	// unnecessary. too_many_fields needs overflow in the mapping.
+	Repair []string `conf:"repair"`
+
 	// DeadLetters is where documents go that the cluster refuses for what they
 	// are, records that became no document, and objects that cannot be read: a
 	// folder, or s3://bucket/prefix/. `fluent-siem deadletter` lists and replays them.
@@ -144,6 +153,7 @@ func Defaults() Config {
 		RequestTimeout:  time.Minute,
 		Patience:        20 * time.Second,
 		StopPatience:    2 * time.Second,
+		Repair:          slices.Clone(repairable),
 		DeadLetters:     "/var/lib/fluent-siem/dead-letters",
 		DeadLetterSize:  64 << 20,
 		DeadLetterAge:   24 * time.Hour,
@@ -188,6 +198,9 @@ func (c Config) Validate() error {
 	}
 	if c.StopPatience > c.Patience {
 		bad.Add("stop_patience", "%v is longer than patience (%v); try 2s", c.StopPatience, c.Patience)
+	}
+	for _, class := range c.Repair {
+		oneOf(&bad, "repair", class, append([]string{"none"}, repairable...)...)
 	}
 	c.validateDeadLetters(&bad)
 	return bad.Err()

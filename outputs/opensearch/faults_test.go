@@ -23,7 +23,7 @@ func TestRealFaults(t *testing.T) {
 	}
 	defer proxy.Close()
 	proxy.Set(faultproxy.Faults{Busy: 0.5})
-	r := newRig(t, nil, func(c *Config) { c.Endpoint, c.BulkSize = []string{proxy.URL}, 128<<10 })
+	r := newRig(t, nil, func(c *Config) { c.Endpoint, c.BulkSize = []string{proxy.URL}, 128<<10; c.Repair = []string{"none"} })
 	const docs = 10000
 	chunk, l, o := r.chunkOf(docs, one(index))
 	chunk = replaceText(t, chunk, "\xa1n\xa41234", "\xa1n\xa4bad!")

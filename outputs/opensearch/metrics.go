@@ -17,6 +17,7 @@ type metrics struct {
 	limit     prometheus.Gauge
 	held      prometheus.Gauge
 	unwritten prometheus.Counter
+	repairs   *prometheus.CounterVec // by class, index and field
 }
 
 func newMetrics(p *process.Process) *metrics {
@@ -37,11 +38,13 @@ func newMetrics(p *process.Process) *metrics {
 		retries: counter("siem_output_retries_total", "Documents sent once more."),
 		seconds: process.Register(p, prometheus.NewHistogram(prometheus.HistogramOpts{Name: "siem_output_request_seconds",
 			Help: "How long bulk requests take.", Buckets: prometheus.ExponentialBuckets(0.01, 2.5, 10)})),
-		raw:       counter("siem_output_raw_bytes_total", "Bytes of bulk bodies before compression."),
-		sent:      counter("siem_output_sent_bytes_total", "Bytes of bulk bodies as sent."),
-		inFlight:  gauge("siem_output_requests_in_flight", "Bulk requests that wait for an answer."),
-		limit:     gauge("siem_output_requests_limit", "How many bulk requests may be in flight, as adapted to the cluster."),
-		held:      gauge("siem_output_held_documents", "Documents that wait until something is repaired, in chunks being worked on."),
+		raw:      counter("siem_output_raw_bytes_total", "Bytes of bulk bodies before compression."),
+		sent:     counter("siem_output_sent_bytes_total", "Bytes of bulk bodies as sent."),
+		inFlight: gauge("siem_output_requests_in_flight", "Bulk requests that wait for an answer."),
+		limit:    gauge("siem_output_requests_limit", "How many bulk requests may be in flight, as adapted to the cluster."),
+		held:     gauge("siem_output_held_documents", "Documents that wait until something is repaired, in chunks being worked on."),
+		repairs: vector("siem_output_repairs_total",
+			"Documents changed so that they fit the mapping, by class of the refusal, index without its date, and field.", "class", "index", "field"),
 		unwritten: counter("siem_output_dead_letter_errors_total", "Dead letters that could not be written; their documents are kept."),
 	}
 }

@@ -133,7 +133,9 @@ func TestVerdictsOfARealCluster(t *testing.T) {
 			t.Cleanup(func() {
 				n.do("PUT", "/"+index+"/_settings", `{"index.blocks.read_only":null,"index.blocks.write":null}`)
 			})
-			r := newRig(t, nil, func(cfg *Config) { cfg.Endpoint, cfg.Patience = []string{n.url}, 2*time.Second })
+			r := newRig(t, nil, func(cfg *Config) {
+				cfg.Endpoint, cfg.Patience, cfg.Repair = []string{n.url}, 2*time.Second, []string{"none"}
+			})
 			target := event.Target{Index: []byte(index), ID: []byte("x")}
 			if c.target != nil {
 				target = c.target(index)

@@ -31,7 +31,8 @@ const minBulk = 64 << 10
 // outcome is what one request has left to do.
 type outcome struct {
 	busy  []int32 // to be sent again soon
-	held  []int32 // to be sent again after a repair
+	held  []int32 // to be sent again after somebody has repaired something
+	fixed []int32 // to be sent again at once: changed so that they fit
 	split bool    // to be sent in halves
 	whole bool    // no document got through: the cluster is the problem, not an index
 	slow  bool    // whole, and somebody has to repair something
@@ -58,6 +59,9 @@ func (j *job) send(b *bulk, list []int32) {
 			j.send(b, right)
 			list = nil
 		default:
+			if len(o.fixed) > 0 {
+				j.send(b, o.fixed) // not deeper than maxRepairs
+			}
 			if len(o.busy) < len(list) { // a cluster that takes some is not pressed by the rest
 				busyTries = 0
 			}
@@ -223,6 +227,7 @@ func (w *Writer) shrink(tooLarge int) {
 // judge gives verdicts to the items in list; bad tells of those that were not
 // stored.
 func (j *job) judge(b *bulk, list []int32, bad []result) (o outcome) {
+	j.repair(b, list, bad)
 	kept := j.keep(b, list, bad)
 	n := 0 // stored
 	var object *lease.Object
@@ -243,6 +248,9 @@ func (j *job) judge(b *bulk, list []int32, bad []result) (o outcome) {
 				bad[k-1].Verdict = Stored
 			case r.Verdict == Duplicate:
 				outcome = lease.Duplicate
+			case r.Verdict == Repaired:
+				o.fixed = append(o.fixed, list[at])
+				continue
 			case r.Verdict == Rejected && kept == nil:
 				outcome = lease.DeadLettered
 			case r.Verdict == Rejected:
@@ -293,6 +301,7 @@ func (j *job) keep(b *bulk, list []int32, bad []result) error {
 		if r.Verdict != Rejected {
 			continue
 		}
+		b.items[list[r.at]].restore() // the letter has the document as it was
 		it := b.items[list[r.at]]
 		l := deadletter.Letter{Class: r.Class, Outcome: deadletter.Refused, Status: r.status, Type: r.kind, Reason: r.reason, Op: "index"}
 		if it.create {

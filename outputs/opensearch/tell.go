@@ -55,9 +55,13 @@ func (j *job) tell(b *bulk, list []int32, bad []result, kept error) (sick bool) 
 		}
 		kind := r.Class + " " + g.index
 		switch verdict {
+		case Repaired: // said by repair
 		case Duplicate:
 			w.say(kind, slog.LevelDebug, "documents are there already: loaded before", "index", g.index, "count", g.count, "sample_id", id)
 		case Rejected:
+			if advice := MappingAdvice(r.Class, r.reason, g.index); advice != "" {
+				attrs = append(attrs, "mapping", advice)
+			}
 			w.say(kind, slog.LevelWarn, "documents were refused: each is kept as a dead letter", append(attrs, "dead_letters", w.cfg.DeadLetters)...)
 		case Busy:
 			w.say(kind, slog.LevelWarn, "the cluster cannot take documents now: they are sent again", attrs...)

@@ -16,9 +16,10 @@ const (
 	Busy                     // not now: sent again soon
 	Held                     // not before somebody repairs something: kept, tried slowly
 	Split                    // only for whole requests: send the halves
+	Repaired                 // refused and changed so that it fits: sent again at once
 )
 
-var verdictNames = [...]string{"stored", "duplicate", "dead-lettered", "busy", "held", "split"}
+var verdictNames = [...]string{"stored", "duplicate", "dead-lettered", "busy", "held", "split", "repaired"}
 
 func (v Verdict) String() string { return verdictNames[v] }
 
@@ -74,6 +75,12 @@ var itemRules = []rule{
 
 	{400, 499, "", "Limit of total fields", ruling{Rejected, "too_many_fields", adviceReplay}},
 	{400, 499, "", "immense term", ruling{Rejected, "field_too_long", adviceReplay}},
+	{400, 499, "", "depth of the field has exceeded", ruling{Rejected, "too_deep", adviceReplay}},
+	{400, 499, "", "Limit of mapping depth", ruling{Rejected, "too_deep", adviceReplay}},
+	{400, 499, "", "field name cannot be an empty string", ruling{Rejected, "field_name", adviceReplay}},
+	{400, 499, "", "makes object resolution ambiguous", ruling{Rejected, "field_name", adviceReplay}},
+	{400, 499, "", "cannot be changed from type", ruling{Rejected, "mapping_conflict", adviceReplay}},
+	{400, 499, "", "can't merge a non object mapping", ruling{Rejected, "mapping_conflict", adviceReplay}},
 	{400, 499, "mapper_parsing_exception", "", ruling{Rejected, "mapping_conflict", adviceReplay}},
 	{400, 499, "strict_dynamic_mapping_exception", "", ruling{Rejected, "unmapped_field", adviceReplay}},
 	{400, 499, "illegal_argument_exception", "", ruling{Rejected, "illegal_argument", adviceReplay}},

@@ -74,6 +74,7 @@ type Writer struct {
 	metrics *metrics
 	trouble troubles
 	voice   voice
+	fixes   fixes
 	memo    memo
 	slots   chan struct{} // one for each bulk in memory
 	size    atomic.Int64  // of a bulk; BulkSize, until a request was too large

@@ -47,6 +47,7 @@ func TestNothingIsLostToABadCluster(t *testing.T) {
 		t.Parallel()
 		a := arrange(t)
 		proxy := a.proxied(faultproxy.Faults{Busy: 0.5})
+		a.setup.Output = rig.Settings{"repair": "none"} // so that there is a dead letter
 		const n, size, bad = 10_000, 500, 7_777
 		for first := 0; first < n; first += size {
 			o := a.types[0].Object(first, size)
