@@ -49,6 +49,8 @@ type commands struct {
 	Sidecar    sidecarCommand    `cmd:"" help:"Keep the tables that the plugins follow fresh; show health and metrics."`
 	Ioc        iocCommand        `cmd:"" help:"Make, ask and list tables of indicators of compromise."`
 	Deadletter deadletterCommand `cmd:"" help:"Look at what could not be stored, and load it after all."`
+	Ledger     ledgerCommand     `cmd:"" help:"See what became of each object, and find what is missing."`
+	Backfill   backfillCommand   `cmd:"" help:"Load what is in a bucket already."`
 	Setup      setupCommand      `cmd:"" help:"Make in the cluster what the pipeline needs: templates, life cycles, roles."`
 	Version    versionCommand    `cmd:"" help:"Print version and build."`
 	Manual     manualCommand     `cmd:"" hidden:"" help:"Print this help as a Markdown page."`

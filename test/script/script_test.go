@@ -3,6 +3,7 @@
 // commands there are:
 //
 //	s3put KEY FILE            put FILE into the bucket; its queue hears of it
+//	s3put-quiet KEY FILE      the same, and nobody hears of it
 //	pipeline until CONDITION  run `fluent-siem pipeline -c pipeline.yaml` until
 //	                          the condition holds, then stop it with SIGTERM;
 //	                          it must end with 0. Conditions: queue-empty,
@@ -130,6 +131,7 @@ func params(dir string, more func(*testscript.Env) error) testscript.Params {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"s3put":         s3put,
+			"s3put-quiet":   s3putQuiet,
 			"pipeline":      pipeline,
 			"hangup":        hangup,
 			"queue-holds":   queueHolds,

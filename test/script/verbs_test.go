@@ -32,6 +32,13 @@ func s3put(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 }
 
+func s3putQuiet(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: s3put-quiet KEY FILE")
+	}
+	ts.Check(of(ts).services.PutQuietly(bucket, args[0], []byte(ts.ReadFile(args[1]))))
+}
+
 // program is a pipeline that runs.
 type program struct {
 	cmd    *exec.Cmd

@@ -42,6 +42,13 @@ func (s *Server) Put(bucket, key string, body []byte) (version string, err error
 	return string(result.VersionID), nil
 }
 
+// PutQuietly stores an object that nobody hears of: one that was there before
+// anybody announced anything.
+func (s *Server) PutQuietly(bucket, key string, body []byte) error {
+	_, err := s.store.Backend.PutObject(bucket, key, map[string]string{}, bytes.NewReader(body), int64(len(body)), nil)
+	return err
+}
+
 // Delete removes the current version of an object.
 func (s *Server) Delete(bucket, key string) error {
 	_, err := s.store.DeleteObject(bucket, key)
