@@ -1,0 +1,66 @@
+package daemon
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/fluent-siem/fluent-siem/internal/settings/settingstest"
+	"github.com/fluent-siem/fluent-siem/sidecar/feed/geoip"
+	"github.com/fluent-siem/fluent-siem/sidecar/feed/ioc"
+)
+
+const intro = `# The sidecar's file
+
+Made from the source by ` + "`UPDATE=1 go test ./sidecar/daemon`" + `; do not edit.
+
+` + "`fluent-siem sidecar -c FILE`" + ` keeps the tables that the plugins follow fresh. [sidecar.yaml](sidecar.yaml) is a file that
+works once its variables are set. ` + "`${NAME}`" + ` in a value is that variable of the environment. A change of the file is taken
+while the sidecar runs, if it can be used; SIGHUP has it read again. A section that is not there is a duty that is not done.
+
+` + "`/healthz`" + ` answers 200 as long as the process works: ` + "`status`" + ` is ok or degraded, ` + "`problems`" + ` says what, why and since when,
+of the sidecar and of every plugin process with a socket in state_dir. ` + "`/metrics`" + ` has the metrics of all of them, with the
+label process. With systemd, use ` + "`Type=notify`" + `.
+`
+
+// TestManual keeps conf/sidecar.md true; with UPDATE=1 it writes it.
+func TestManual(t *testing.T) {
+	const path = "../../conf/sidecar.md"
+	var b strings.Builder
+	b.WriteString(intro)
+	for _, part := range []struct {
+		title, source string
+		defaults      any
+	}{
+		{"Top of the file", "config.go", Defaults()},
+		{"geoip", "../feed/geoip/config.go", geoip.Defaults()},
+		{"geoip: each of the list sources", "../feed/geoip/config.go", geoip.SourceConfig{}},
+		{"indicators", "../feed/ioc/config.go", ioc.Defaults()},
+		{"indicators: each of the list feeds", "../feed/ioc/config.go", ioc.FeedConfig{}},
+	} {
+		table, err := settingstest.Table(part.source, part.defaults)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.WriteString("\n## " + part.title + "\n\n" + table)
+	}
+	if os.Getenv("UPDATE") == "1" {
+		if err := os.WriteFile(path, []byte(b.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	old, err := os.ReadFile(path)
+	if err != nil || string(old) != b.String() {
+		t.Errorf("%s is not what the source says (%v); UPDATE=1 go test writes it", path, err)
+	}
+}
+
+// TestTheShippedFileCanBeUsed reads conf/sidecar.yaml.
+func TestTheShippedFileCanBeUsed(t *testing.T) {
+	for _, name := range []string{"MAXMIND_ACCOUNT", "MAXMIND_LICENCE_KEY", "OTX_API_KEY", "IOC_FOLDER"} {
+		t.Setenv(name, "s3://value")
+	}
+	if cfg, err := Load("../../conf/sidecar.yaml"); err != nil || len(cfg.duties) != 2 {
+		t.Errorf("%+v, %v", cfg, err)
+	}
+}
