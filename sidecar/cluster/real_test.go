@@ -69,15 +69,21 @@ func (x *trial) open() *Cluster {
 
 func (x *trial) wanted() []Resource {
 	x.t.Helper()
-	registry, err := logtype.NewRegistry()
-	if err != nil {
-		x.t.Fatal(err)
-	}
-	all, err := Resources(x.set, registry.Set(), x.has)
+	all, err := Resources(x.set, shipped(x.t), x.has)
 	if err != nil {
 		x.t.Fatal(err)
 	}
 	return all
+}
+
+// shipped are the shipped log types.
+func shipped(t *testing.T) *logtype.Set {
+	t.Helper()
+	registry, err := logtype.NewRegistry()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return registry.Set()
 }
 
 func (x *trial) plan(wanted []Resource, force bool) []Step {
