@@ -14,11 +14,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/fluent-siem/fluent-siem/internal/indicator"
 	"github.com/fluent-siem/fluent-siem/sidecar/config"
 	"github.com/fluent-siem/fluent-siem/sidecar/feed"
+	"github.com/fluent-siem/fluent-siem/test/services/awsemu"
 )
 
 const key = "tOpSeCrEtApIkEy0123456789abcdef0123456789abcdef0123456789abcdef0"
@@ -414,4 +417,54 @@ func TestRun(t *testing.T) {
 			t.Error(err)
 		}
 	}
+}
+
+// TestFleet has one sidecar make a table of what lies in S3, in the original's
+// layout, and publish it; another takes it.
+func TestFleet(t *testing.T) {
+	services, err := awsemu.Start(awsemu.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer services.Close()
+	if err := services.CreateBucket("geo"); err != nil {
+		t.Fatal(err)
+	}
+	put := func(key, text string) {
+		t.Helper()
+		if _, err := services.Put("geo", key, []byte(text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("IOC/TXT/", "")
+	put("IOC/TXT/mine.txt", "81.2.69.142\n")
+	put("IOC/TXT/isac/theirs.txt", "evil.example\n")
+	put("IOC/STIX2/x.json", `{"type":"bundle","id":"bundle--1","objects":[{"type":"indicator","name":"N","pattern":"[url:value = 'http://evil.example/x']"}]}`)
+	r := newRig(t, "publish: s3://geo/IOC/indicators.ioc\nfeeds:\n  - {name: txt, url: s3://geo/IOC/TXT/}\n  - {name: stix, format: stix, url: s3://geo/IOC/STIX2/}\n")
+	r.m.env.Client.S3 = s3.New(s3.Options{
+		BaseEndpoint: &services.URL, UsePathStyle: true, Region: "us-east-1", Credentials: credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", "secret", ""),
+	})
+	if changed, failed := r.refresh(); len(changed) != 2 || len(failed) != 0 {
+		t.Fatal(changed, failed)
+	}
+	want := map[string]string{"81.2.69.142": "custom/mine.txt", "www.evil.example": "isac/theirs.txt", "http://evil.example/x": "custom/N"}
+	r.knows(want)
+	if changed, failed := r.refresh(); len(changed) != 0 || len(failed) != 0 {
+		t.Errorf("nothing changed, but %v, %v", changed, failed)
+	}
+	to := feed.Copy{Path: filepath.Join(t.TempDir(), "taken.ioc")}
+	accept := func(path string, _ feed.Answer) (string, error) {
+		_, err := indicator.OpenFile(path)
+		return path, err
+	}
+	if changed, err := r.m.env.Client.Refresh(t.Context(), feed.Source{URL: "s3://geo/IOC/indicators.ioc"}, to, accept); err != nil || !changed {
+		t.Fatal(changed, err)
+	}
+	r.m.cfg.File = to.Path
+	r.knows(want)
+	put("IOC/indicators.ioc", "half a table")
+	if changed, err := r.m.env.Client.Refresh(t.Context(), feed.Source{URL: "s3://geo/IOC/indicators.ioc"}, to, accept); err == nil || changed {
+		t.Error("half a table is taken")
+	}
+	r.knows(want)
 }
