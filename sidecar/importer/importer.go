@@ -255,6 +255,13 @@ func (im *importer) create(s *section) {
 		return
 	}
 	name := Name(s.name)
+	switch {
+	case im.shipped.Type(name) == nil:
+	case name == s.name:
+		im.result.Notes = append(im.result.Notes, Remark{s.name, "", s.line, "takes the place of a type that is shipped here and not with the original", ""})
+	default: // [WAF] is not the shipped waf
+		name = Name("own-" + name)
+	}
 	if name != s.name {
 		if v.t.Static == nil {
 			v.t.Static = map[string]any{}

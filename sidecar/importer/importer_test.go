@@ -227,11 +227,41 @@ ecs:
 	}
 }
 
+// TestWhatAModuleSetCanBeCompleted: its lines are valid once they are no comments.
+func TestWhatAModuleSetCanBeCompleted(t *testing.T) {
+	r := imported(t, own+"ecs = user.name\nuser.name = u\nscript_ecs = event.outcome user.name source.ip\n")
+	before, lines, ok := strings.Cut(r.Files[0].YAML, "# expressions:\n")
+	if !ok || strings.Contains(lines, "user.name") {
+		t.Fatal(r.Files[0].YAML)
+	}
+	text := before + "expressions:\n" + strings.ReplaceAll(lines, "#  ", " ")
+	lt, err := logtype.Parse("app.yaml", []byte(text))
+	if err == nil {
+		err = ecs.Check(lt)
+	}
+	if err != nil || len(lt.Expressions) != 2 {
+		t.Errorf("%v\n%s", err, text)
+	}
+}
+
 func TestNames(t *testing.T) {
 	for section, want := range map[string]string{"app": "app", "My_App 2": "my-app-2", "--x--": "x", "日本": "imported", strings.Repeat("a", 70): strings.Repeat("a", 63)} {
 		if got := Name(section); got != want {
 			t.Errorf("%q is called %q, want %q", section, got, want)
 		}
+	}
+}
+
+// TestNoTypeIsReplacedByAccident: a section whose name becomes that of a shipped
+// type is none of its changes; one that has the name is told to replace it.
+func TestNoTypeIsReplacedByAccident(t *testing.T) {
+	r := imported(t, strings.Replace(own, "[app]", "[WAF]", 1))
+	if len(r.Files) != 1 || r.Files[0].Name != "own-waf" || !strings.Contains(r.Files[0].YAML, "event.module: WAF") {
+		t.Errorf("%+v", r.Files)
+	}
+	r = imported(t, strings.Replace(own, "[app]", "[windows-iis]", 1))
+	if len(r.Files) != 1 || r.Files[0].Name != "windows-iis" || len(r.Notes) != 1 || !strings.Contains(r.Notes[0].String(), "takes the place of a type") {
+		t.Errorf("%+v", r)
 	}
 }
 

@@ -141,7 +141,7 @@ func (v *view) script() {
 		}
 	}
 	v.leave("script_ecs", "a module in Python, "+module+", is not run here; by its own account it sets "+strings.Join(fields, ", "),
-		"say in ecs what it copies, in static what is always the same, in named groups of pattern what it cuts out of texts; the file has a line for each")
+		"map in ecs what it copies, fix in static what is always the same, compute the rest in expressions: the file has a line for each")
 }
 
 // unknown tells of the user's keys that nobody reads.

@@ -70,18 +70,13 @@ func (w *writer) file(head string) string {
 			w.row(field, sources(t.ECS[field]))
 		}
 	}
-	if len(w.computed) > 0 {
-		w.comment("  ", []string{"A module in Python set these; map each to a field of the record in ecs, or fix it in static."})
-		for _, field := range w.computed {
-			w.comment("  ", []string{field + ": FIELD"})
-		}
-	}
 	if w.wants("static", len(t.Static) > 0) {
 		w.line("static", "")
 		for _, field := range keys(t.Static) {
 			w.row(field, fixed(t.Static[field]))
 		}
 	}
+	w.expressions()
 	if w.wants("steps", false) {
 		w.line("steps", flow(t.Steps))
 	}
@@ -103,6 +98,22 @@ func (w *writer) file(head string) string {
 		w.text("own_logs", t.OwnLogs)
 	}
 	return w.out.String()
+}
+
+// expressions writes, as a comment to complete, what a module in Python computed.
+func (w *writer) expressions() {
+	if len(w.computed) == 0 {
+		return
+	}
+	lines := []string{"A module in Python set these. Map what it copied in ecs, fix what is always the same in static, compute the rest:", "expressions:"}
+	for _, field := range w.computed {
+		example := "FIELD"
+		if field == "event.outcome" {
+			example = `'FIELD == "ok" ? "success" : "failure"'`
+		}
+		lines = append(lines, "  "+scalar(field)+": "+example)
+	}
+	w.comment("", lines)
 }
 
 // wants reports whether a key is written.
