@@ -10,14 +10,17 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/fluent-siem/fluent-siem/internal/settings"
+	"github.com/fluent-siem/fluent-siem/outputs/opensearch"
 	"github.com/fluent-siem/fluent-siem/sidecar/config"
 	"github.com/fluent-siem/fluent-siem/sidecar/feed"
 	"github.com/fluent-siem/fluent-siem/sidecar/feed/geoip"
 	"github.com/fluent-siem/fluent-siem/sidecar/feed/ioc"
+	"github.com/fluent-siem/fluent-siem/sidecar/throttle"
 )
 
 // Config is the top of the file.
@@ -50,19 +53,36 @@ type duty struct {
 	run  func(ctx context.Context, env feed.Env, tasks *feed.Metrics) error
 }
 
+// base is what duties share.
+type base struct {
+	stateDir string
+	cluster  opensearch.Config // the section opensearch
+}
+
 // sections are the duties by the key of their section; a duty that the file
 // does not name is not done.
-var sections = map[string]func(s *config.Section, stateDir string) (duty, error){
-	"indicators": func(s *config.Section, stateDir string) (duty, error) {
-		cfg, err := ioc.Load(s, stateDir)
+var sections = map[string]func(s *config.Section, b base) (duty, error){
+	"indicators": func(s *config.Section, b base) (duty, error) {
+		cfg, err := ioc.Load(s, b.stateDir)
 		return duty{"indicators", func(ctx context.Context, env feed.Env, tasks *feed.Metrics) error {
 			return ioc.Run(ctx, cfg, env, tasks)
 		}}, err
 	},
-	"geoip": func(s *config.Section, stateDir string) (duty, error) {
-		cfg, err := geoip.Load(s, stateDir)
+	"geoip": func(s *config.Section, b base) (duty, error) {
+		cfg, err := geoip.Load(s, b.stateDir)
 		return duty{"geoip", func(ctx context.Context, env feed.Env, tasks *feed.Metrics) error {
 			return geoip.Run(ctx, cfg, env, tasks)
+		}}, err
+	},
+	"throttle": func(s *config.Section, b base) (duty, error) {
+		cfg := throttle.Defaults()
+		cfg.StateDir = b.stateDir
+		err := s.Load(&cfg)
+		if err == nil && cfg.Take == "" && len(b.cluster.Endpoint) == 0 {
+			err = fmt.Errorf("throttle needs the section opensearch with the endpoint of the cluster, or take")
+		}
+		return duty{"throttle", func(ctx context.Context, env feed.Env, _ *feed.Metrics) error {
+			return throttle.Run(ctx, cfg, b.cluster, throttle.Env{Log: env.Log, Health: env.Health, Metrics: env.Metrics, AWS: env.AWS})
 		}}, err
 	},
 }
@@ -98,14 +118,18 @@ func Load(path string) (*Config, error) {
 	}
 	cfg := Defaults()
 	var bad settings.Problems
-	var known []string
+	known := []string{"opensearch"}
 	for key := range sections {
 		known = append(known, key)
 	}
 	bad.Join(s.Load(&cfg, known...))
+	b := base{cfg.StateDir, opensearch.Defaults()}
+	if section := s.Section("opensearch"); section != nil {
+		bad.Join(section.Load(&b.cluster))
+	}
 	for key, open := range sections {
 		if section := s.Section(key); section != nil {
-			duty, err := open(section, cfg.StateDir)
+			duty, err := open(section, b)
 			bad.Join(err)
 			cfg.duties = append(cfg.duties, duty)
 		}
@@ -117,26 +141,31 @@ func Load(path string) (*Config, error) {
 	return &cfg, nil
 }
 
-// client is what feeds are fetched with.
-func (c *Config) client(ctx context.Context, version string) (*feed.Client, error) {
-	aws, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithRegion(c.Region), awsconfig.WithAppID("fluent-siem"))
+// aws is how AWS is reached.
+func (c *Config) aws(ctx context.Context) (aws.Config, error) {
+	cfg, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithRegion(c.Region), awsconfig.WithAppID("fluent-siem"))
 	if err != nil {
-		return nil, fmt.Errorf("the environment for AWS cannot be read: %w", err)
+		return cfg, fmt.Errorf("the environment for AWS cannot be read: %w", err)
 	}
-	if aws.Region == "" {
-		aws.Region = "us-east-1" // S3 says where a bucket is; compatible services take any
+	if cfg.Region == "" {
+		cfg.Region = "us-east-1" // S3 says where a bucket is; compatible services take any
 	}
+	if c.Endpoint != "" {
+		cfg.BaseEndpoint = &c.Endpoint
+	}
+	return cfg, nil
+}
+
+// client is what feeds are fetched with.
+func (c *Config) client(cfg aws.Config, version string) *feed.Client {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.ResponseHeaderTimeout = time.Minute
 	return &feed.Client{
 		HTTP:      &http.Client{Transport: transport},
 		UserAgent: "fluent-siem/" + version,
-		S3: s3.NewFromConfig(aws, func(o *s3.Options) {
-			if c.Endpoint != "" {
-				o.BaseEndpoint = &c.Endpoint
-			}
+		S3: s3.NewFromConfig(cfg, func(o *s3.Options) {
 			o.UsePathStyle = o.BaseEndpoint != nil
 			o.DisableLogOutputChecksumValidationSkipped = true
 		}),
-	}, nil
+	}
 }

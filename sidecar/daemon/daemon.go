@@ -146,11 +146,11 @@ func (d *daemon) run(ctx context.Context, cfg *Config, reload <-chan struct{}) (
 	if err := os.MkdirAll(cfg.StateDir, 0o700); err != nil {
 		return nil, fmt.Errorf("state_dir: %w", err)
 	}
-	client, err := cfg.client(ctx, d.o.Version)
+	aws, err := cfg.aws(ctx)
 	if err != nil {
 		return nil, err
 	}
-	env := feed.Env{Log: d.o.Log, Health: g.health.set, Metrics: g.registry, Client: client, StateDir: cfg.StateDir}
+	env := feed.Env{Log: d.o.Log, Health: g.health.set, Metrics: g.registry, Client: cfg.client(aws, d.o.Version), AWS: aws, StateDir: cfg.StateDir}
 	tasks := feed.NewMetrics(g.registry)
 	duties, stop := context.WithCancel(ctx)
 	defer stop()

@@ -6,8 +6,10 @@ import (
 	"testing"
 
 	"github.com/fluent-siem/fluent-siem/internal/settings/settingstest"
+	"github.com/fluent-siem/fluent-siem/outputs/opensearch"
 	"github.com/fluent-siem/fluent-siem/sidecar/feed/geoip"
 	"github.com/fluent-siem/fluent-siem/sidecar/feed/ioc"
+	"github.com/fluent-siem/fluent-siem/sidecar/throttle"
 )
 
 const intro = `# The sidecar's file
@@ -37,6 +39,8 @@ func TestManual(t *testing.T) {
 		{"geoip: each of the list sources", "../feed/geoip/config.go", geoip.SourceConfig{}},
 		{"indicators", "../feed/ioc/config.go", ioc.Defaults()},
 		{"indicators: each of the list feeds", "../feed/ioc/config.go", ioc.FeedConfig{}},
+		{"opensearch: the cluster, with the settings of the output", "../../outputs/opensearch/config.go", opensearch.Defaults()},
+		{"throttle", "../throttle/config.go", throttle.Defaults()},
 	} {
 		table, err := settingstest.Table(part.source, part.defaults)
 		if err != nil {

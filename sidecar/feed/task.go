@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -19,6 +20,8 @@ type Env struct {
 	// Metrics is where a duty registers what it counts.
 	Metrics prometheus.Registerer
 	Client  *Client
+	// AWS is how services besides those of Client are reached.
+	AWS aws.Config
 	// StateDir is where copies are kept.
 	StateDir string
 }

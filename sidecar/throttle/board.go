@@ -25,15 +25,27 @@ type Board interface {
 
 // OpenBoard returns the board of a place: s3://bucket/key or ssm:/parameter.
 func OpenBoard(place string, cfg aws.Config) (Board, error) {
-	if name, ok := strings.CutPrefix(place, "ssm:"); ok && strings.HasPrefix(name, "/") {
+	bucket, name, err := parsePlace(place)
+	switch {
+	case err != nil:
+		return nil, err
+	case bucket == "":
 		return parameter{ssm.NewFromConfig(cfg), name}, nil
+	}
+	return object{s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = o.BaseEndpoint != nil }), bucket, name}, nil
+}
+
+// parsePlace reads a place: an object of a bucket, or a parameter without one.
+func parsePlace(place string) (bucket, name string, err error) {
+	if name, ok := strings.CutPrefix(place, "ssm:"); ok && strings.HasPrefix(name, "/") {
+		return "", name, nil
 	}
 	if rest, ok := strings.CutPrefix(place, "s3://"); ok {
 		if bucket, key, _ := strings.Cut(rest, "/"); bucket != "" && key != "" {
-			return object{s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = o.BaseEndpoint != nil }), bucket, key}, nil
+			return bucket, key, nil
 		}
 	}
-	return nil, fmt.Errorf("%q is no place for the fleet's order; write s3://bucket/key or ssm:/parameter", place)
+	return "", "", fmt.Errorf("%q is no place for an order; write s3://bucket/key or ssm:/parameter", place)
 }
 
 type object struct {

@@ -36,7 +36,7 @@ const (
 
 // NewGovernor returns one that holds nothing back.
 func NewGovernor(cfg Config) *Governor {
-	return &Governor{cfg: cfg.withDefaults(), rejected: map[string]int64{}}
+	return &Governor{cfg: cfg, rejected: map[string]int64{}}
 }
 
 // Next returns the order that follows from a sample. It expires when no other
@@ -99,9 +99,9 @@ func (g *Governor) stops(s Sample) (reasons []string) {
 		if n.DiskTotal <= 0 {
 			continue
 		}
-		need := max(s.HighFree, g.cfg.DiskFree, int64((1-s.High)*float64(n.DiskTotal)))
+		need := max(s.HighFree, int64(g.cfg.DiskFree), int64((1-s.High)*float64(n.DiskTotal)))
 		if s.High == 0 {
-			need = max(s.HighFree, g.cfg.DiskFree)
+			need = max(s.HighFree, int64(g.cfg.DiskFree))
 		}
 		need += int64(margin * float64(n.DiskTotal))
 		if n.DiskFree < need {

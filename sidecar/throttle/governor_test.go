@@ -19,6 +19,12 @@ func ill(change func(*Sample, *Node)) Sample {
 	return s
 }
 
+func with(change func(*Config)) Config {
+	c := Defaults()
+	change(&c)
+	return c
+}
+
 // walk asks a governor for the orders of samples, five seconds apart.
 func walk(g *Governor, from int, samples ...Sample) string {
 	var steps []string
@@ -51,7 +57,7 @@ func TestStopsAtOnceAndResumesGently(t *testing.T) {
 		"block":                ill(func(s *Sample, n *Node) { s.Blocks = []string{"the cluster: read-only"} }),
 		"own floor":            ill(func(s *Sample, n *Node) { n.DiskFree = 11 << 30 }),
 	} {
-		g := NewGovernor(Config{DiskFree: 12 << 30})
+		g := NewGovernor(with(func(c *Config) { c.DiskFree = 12 << 30 }))
 		got := walk(g, 0, append([]Sample{well(), s, s}, times(10, well())...)...)
 		if want := "free stop stop stop stop 0.50 0.60 0.70 0.80 0.90 free free free"; got != want {
 			t.Errorf("%s:\ngot  %s\nwant %s", name, got, want)
@@ -65,7 +71,7 @@ func TestDoesNotFlutter(t *testing.T) {
 	free := func(gib float64) Sample {
 		return ill(func(_ *Sample, n *Node) { n.DiskFree = int64(gib * (1 << 30)) })
 	}
-	got := walk(NewGovernor(Config{}), 0, free(9.9), free(10.5), free(11.9), free(9.5), free(13), free(13), free(11), free(13), free(13), free(13), free(13))
+	got := walk(NewGovernor(Defaults()), 0, free(9.9), free(10.5), free(11.9), free(9.5), free(13), free(13), free(11), free(13), free(13), free(13), free(13))
 	if want := "stop stop stop stop stop stop stop stop stop 0.50 0.60"; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
@@ -84,7 +90,7 @@ func TestSlowsStepByStep(t *testing.T) {
 		"pressure":   func() Sample { return ill(func(_ *Sample, n *Node) { n.Pressure = 80 << 20 }) },
 		"heap":       func() Sample { return ill(func(_ *Sample, n *Node) { n.Heap = 93 }) },
 	} {
-		g := NewGovernor(Config{})
+		g := NewGovernor(Defaults())
 		walk(g, 0, well())
 		got := walk(g, 1, s(), s(), s(), s(), s(), s())
 		if want := "free free 0.70 0.70 0.70 0.49"; got != want {
@@ -100,7 +106,7 @@ func TestSlowsStepByStep(t *testing.T) {
 			t.Errorf("%s, afterwards:\ngot  %s\nwant %s", name, got, want)
 		}
 	}
-	g := NewGovernor(Config{})
+	g := NewGovernor(Defaults())
 	if got := walk(g, 0, well(), rejecting(), rejecting(), well(), well()); strings.Trim(strings.ReplaceAll(got, "free", ""), " ") != "" {
 		t.Errorf("a burst slows the inputs down: %s", got)
 	}
@@ -108,7 +114,7 @@ func TestSlowsStepByStep(t *testing.T) {
 
 // TestOrderSaysWhy and runs out when no other follows.
 func TestOrderSaysWhy(t *testing.T) {
-	g := NewGovernor(Config{Interval: time.Second})
+	g := NewGovernor(with(func(c *Config) { c.Interval = time.Second }))
 	now := time.Unix(1000, 0)
 	o := g.Next(ill(func(_ *Sample, n *Node) { n.DiskFree = 1 << 30 }), now)
 	if want := "node n1 has 1.0 GiB of its disk free and needs 10.0 GiB"; !strings.HasPrefix(o.Reason, want) || !o.Since.Equal(now) {

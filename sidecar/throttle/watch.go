@@ -12,11 +12,11 @@ import (
 // Watcher is the duty of the sidecar: look, decide, order, tell.
 type Watcher struct {
 	Config Config
-	// Get asks the cluster. Not needed with Config.Follow.
+	// Get asks the cluster; nil: the order is taken from Board.
 	Get Get
 	// Cluster and Host name both in alerts.
 	Cluster, Host string
-	// Board is where the fleet's order hangs; nil: this host alone.
+	// Board is where the order of a fleet hangs; nil: this host is alone.
 	Board Board
 	// Tellers hear of what is done.
 	Tellers []Teller
@@ -36,7 +36,7 @@ const (
 
 // Run watches until ctx is done. When it ends, its order runs out.
 func (w *Watcher) Run(ctx context.Context) error {
-	cfg := w.Config.withDefaults()
+	cfg := w.Config
 	next := w.look(cfg)
 	var last throttle.Order
 	var hung time.Time // when the board was written last
@@ -55,7 +55,7 @@ func (w *Watcher) Run(ctx context.Context) error {
 				w.Log.Error(fmt.Sprintf("throttle: the order cannot be written: %v; inputs take what they can; make state_dir writable", err))
 			}
 			now, changed := time.Now(), o.Stop != last.Stop || o.Share != last.Share
-			if w.Board != nil && !cfg.Follow && (changed || now.Sub(hung) >= boardEvery) {
+			if w.Board != nil && w.Get != nil && (changed || now.Sub(hung) >= boardEvery) {
 				fleet := o
 				fleet.Expires = now.Add(boardLife).UTC()
 				if e := w.Board.Put(ctx, fleet); e != nil {
@@ -83,8 +83,8 @@ func (w *Watcher) Run(ctx context.Context) error {
 
 // look returns how the next order is found.
 func (w *Watcher) look(cfg Config) func(context.Context) (throttle.Order, error) {
-	if cfg.Follow {
-		return func(ctx context.Context) (throttle.Order, error) { return w.Board.Get(ctx) }
+	if w.Get == nil {
+		return w.Board.Get
 	}
 	governor := NewGovernor(cfg)
 	return func(ctx context.Context) (throttle.Order, error) {
