@@ -235,20 +235,33 @@ func TestATaskIsPatient(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		registry := prometheus.NewRegistry()
 		m := NewMetrics(registry)
+		var mu sync.Mutex // guards what the task and this test both use
 		health := ""
 		var log bytes.Buffer
-		env := Env{Log: slog.New(slog.NewTextHandler(&log, nil)), Health: func(_, problem string) { health = problem }}
+		env := Env{Log: slog.New(slog.NewTextHandler(&log, nil)), Health: func(_, problem string) {
+			mu.Lock()
+			defer mu.Unlock()
+			health = problem
+		}}
 		start := time.Now()
 		var at []time.Duration
 		var fail error
 		changes := 0
 		task := Task{Name: "x", Every: 12 * time.Hour, Do: func(context.Context) (bool, error) {
+			mu.Lock()
+			defer mu.Unlock()
 			at = append(at, time.Since(start))
 			return len(at) == 1, fail
-		}, Changed: func() { changes++ }, Last: start.Add(-11 * time.Hour)}
+		}, Changed: func() { mu.Lock(); defer mu.Unlock(); changes++ }, Last: start.Add(-11 * time.Hour)}
 		ended := make(chan error)
 		go func() { ended <- task.Run(ctx, env, m) }()
-		advance := func(d time.Duration) { time.Sleep(d); synctest.Wait() }
+		advance := func(d time.Duration) {
+			mu.Unlock()
+			time.Sleep(d)
+			synctest.Wait()
+			mu.Lock()
+		}
+		mu.Lock()
 		advance(30 * time.Minute)
 		if len(at) != 0 {
 			t.Error("what is fresh is fetched after a restart")
@@ -280,6 +293,7 @@ func TestATaskIsPatient(t *testing.T) {
 		if err := m.results.WithLabelValues("x", "failed").Write(&counted); err != nil || counted.Counter.GetValue() < 10 {
 			t.Errorf("%v failures are counted, %v", counted.Counter.GetValue(), err)
 		}
+		mu.Unlock()
 		stop()
 		if err := <-ended; err != nil {
 			t.Error(err)
