@@ -17,6 +17,9 @@ const (
 	// chunkSize is how many bytes of events one object gathers before they go
 	// to the buffer of their tag, which many objects share.
 	chunkSize = 128 << 10
+	// smallSize is how many bytes in S3 an object has at most whose records hardly
+	// fill a part of a chunk: many such wait for the host at the same time.
+	smallSize = 4 << 10
 	// appendTries is how often a buffer is offered to a host that refuses it.
 	appendTries = 6
 )
@@ -31,7 +34,7 @@ type chunk struct {
 var chunks = sync.Pool{New: func() any { return &chunk{events: make([]byte, 0, chunkSize+16<<10)} }}
 
 func (c *chunk) free() {
-	if cap(c.events) <= 2*chunkSize {
+	if cap(c.events) >= chunkSize && cap(c.events) <= 2*chunkSize {
 		*c = chunk{events: c.events[:0]}
 		chunks.Put(c)
 	}

@@ -104,8 +104,9 @@ type Config struct {
 	// each part decompresses the object from its beginning. 0: an object is never split.
 	SplitRecords int `conf:"split_records"`
 
-	// MaxFetches is the ceiling of objects that are read at the same time. How
-	// many there are adapts to what S3 gives and the pipeline takes.
+	// MaxFetches is the ceiling of objects that are fetched at the same time: most
+	// of the time of a small one is the wait for its first byte. How many there are
+	// adapts to what S3 gives and the pipeline takes.
 	MaxFetches int `conf:"max_fetches"`
 
 	// LeaseTimeout is how long a message may wait without any sign from filter or
@@ -137,7 +138,7 @@ func Defaults() Config {
 		ObjectLimit:  16 << 30,
 		RatioLimit:   500,
 		SpoolLimit:   2 << 30,
-		MaxFetches:   32,
+		MaxFetches:   256,
 		LeaseTimeout: 10 * time.Minute,
 		DrainTimeout: 5 * time.Second,
 	}

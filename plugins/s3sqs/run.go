@@ -22,6 +22,7 @@ type run struct {
 	limits  split.Limits
 	queues  []*queue
 	ledger  *ledger.Ledger // nil: none is kept
+	cutting chan struct{}  // a place for each object that is cut into records; the others wait for their first byte
 
 	holding context.Context    // ends when everything was given back
 	release context.CancelFunc // of appending: the host is not asked any more
@@ -31,6 +32,11 @@ type run struct {
 	returning sync.WaitGroup // messages on their way back
 	closing   sync.WaitGroup // batches of deletes and returns
 }
+
+// cutMost is how many objects are cut into records at the same time: each needs
+// buffers of some hundred kilobytes. Many more may wait for the answer of S3, which
+// is what takes the time of small ones.
+const cutMost = 32
 
 // ErrNoVerdicts is the cause with which a host ends Run's context when its
 // outputs have ended already: waiting for verdicts would be in vain.
@@ -53,7 +59,7 @@ func (in *Input) Run(ctx context.Context, sink Sink) error {
 	}
 	holding, release := context.WithCancel(context.WithoutCancel(ctx))
 	defer release()
-	r := &run{in: in, clients: clients, gate: newGate(in), holding: holding, limits: in.limits}
+	r := &run{in: in, clients: clients, gate: newGate(in), holding: holding, limits: in.limits, cutting: make(chan struct{}, cutMost)}
 	if f, err := os.Stat(in.cfg.StateDir); err == nil && f.IsDir() {
 		r.limits.TempDir = in.cfg.StateDir
 	}
