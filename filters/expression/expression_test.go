@@ -2,7 +2,9 @@ package expression
 
 import (
 	"fmt"
+	"os"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -172,4 +174,17 @@ func FuzzCompile(f *testing.F) {
 			t.Errorf("%q: %v, %v, then %v, %v", text, a, err1, b, err2)
 		}
 	})
+}
+
+// TestManualNamesEveryFunction: what an author may call is in the manual.
+func TestManualNamesEveryFunction(t *testing.T) {
+	manual, err := os.ReadFile("../../conf/own-log-types.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names() {
+		if !regexp.MustCompile("`" + name + "[`(]").Match(manual) {
+			t.Errorf("conf/own-log-types.md lacks %s", name)
+		}
+	}
 }
