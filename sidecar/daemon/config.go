@@ -20,6 +20,7 @@ import (
 	"github.com/fluent-siem/fluent-siem/sidecar/feed"
 	"github.com/fluent-siem/fluent-siem/sidecar/feed/geoip"
 	"github.com/fluent-siem/fluent-siem/sidecar/feed/ioc"
+	"github.com/fluent-siem/fluent-siem/sidecar/feed/proxies"
 	"github.com/fluent-siem/fluent-siem/sidecar/throttle"
 )
 
@@ -59,21 +60,15 @@ type base struct {
 	cluster  opensearch.Config // the section opensearch
 }
 
+// opener makes a duty of its section.
+type opener func(s *config.Section, b base) (duty, error)
+
 // sections are the duties by the key of their section; a duty that the file
 // does not name is not done.
-var sections = map[string]func(s *config.Section, b base) (duty, error){
-	"indicators": func(s *config.Section, b base) (duty, error) {
-		cfg, err := ioc.Load(s, b.stateDir)
-		return duty{"indicators", func(ctx context.Context, env feed.Env, tasks *feed.Metrics) error {
-			return ioc.Run(ctx, cfg, env, tasks)
-		}}, err
-	},
-	"geoip": func(s *config.Section, b base) (duty, error) {
-		cfg, err := geoip.Load(s, b.stateDir)
-		return duty{"geoip", func(ctx context.Context, env feed.Env, tasks *feed.Metrics) error {
-			return geoip.Run(ctx, cfg, env, tasks)
-		}}, err
-	},
+var sections = map[string]opener{
+	"geoip":      feeding("geoip", geoip.Load, geoip.Run),
+	"indicators": feeding("indicators", ioc.Load, ioc.Run),
+	"proxies":    feeding("proxies", proxies.Load, proxies.Run),
 	"throttle": func(s *config.Section, b base) (duty, error) {
 		cfg := throttle.Defaults()
 		cfg.StateDir = b.stateDir
@@ -85,6 +80,15 @@ var sections = map[string]func(s *config.Section, b base) (duty, error){
 			return throttle.Run(ctx, cfg, b.cluster, throttle.Env{Log: env.Log, Health: env.Health, Metrics: env.Metrics, AWS: env.AWS})
 		}}, err
 	},
+}
+
+// feeding opens a duty that keeps files of state_dir, with a configuration of
+// type C.
+func feeding[C any](name string, load func(*config.Section, string) (C, error), run func(context.Context, C, feed.Env, *feed.Metrics) error) opener {
+	return func(s *config.Section, b base) (duty, error) {
+		cfg, err := load(s, b.stateDir)
+		return duty{name, func(ctx context.Context, env feed.Env, tasks *feed.Metrics) error { return run(ctx, cfg, env, tasks) }}, err
+	}
 }
 
 // Defaults returns what is used where the file says nothing.

@@ -9,6 +9,7 @@ import (
 	"github.com/fluent-siem/fluent-siem/outputs/opensearch"
 	"github.com/fluent-siem/fluent-siem/sidecar/feed/geoip"
 	"github.com/fluent-siem/fluent-siem/sidecar/feed/ioc"
+	"github.com/fluent-siem/fluent-siem/sidecar/feed/proxies"
 	"github.com/fluent-siem/fluent-siem/sidecar/throttle"
 )
 
@@ -39,6 +40,7 @@ func TestManual(t *testing.T) {
 		{"geoip: each of the list sources", "../feed/geoip/config.go", geoip.SourceConfig{}},
 		{"indicators", "../feed/ioc/config.go", ioc.Defaults()},
 		{"indicators: each of the list feeds", "../feed/ioc/config.go", ioc.FeedConfig{}},
+		{"proxies", "../feed/proxies/proxies.go", proxies.Defaults()},
 		{"opensearch: the cluster, with the settings of the output", "../../outputs/opensearch/config.go", opensearch.Defaults()},
 		{"throttle", "../throttle/config.go", throttle.Defaults()},
 	} {
@@ -64,7 +66,7 @@ func TestTheShippedFileCanBeUsed(t *testing.T) {
 	for _, name := range []string{"MAXMIND_ACCOUNT", "MAXMIND_LICENCE_KEY", "OTX_API_KEY", "IOC_FOLDER"} {
 		t.Setenv(name, "s3://value")
 	}
-	if cfg, err := Load("../../conf/sidecar.yaml"); err != nil || len(cfg.duties) != 2 {
+	if cfg, err := Load("../../conf/sidecar.yaml"); err != nil || len(cfg.duties) != 3 {
 		t.Errorf("%+v, %v", cfg, err)
 	}
 }

@@ -260,9 +260,12 @@ func TestTheLastGoodTableStays(t *testing.T) {
 		t.Fatal(failed)
 	}
 	for what, misbehave := range map[string]http.HandlerFunc{
-		"401":  func(w http.ResponseWriter, q *http.Request) { http.Error(w, key, 401) },
-		"429":  func(w http.ResponseWriter, q *http.Request) { w.Header().Set("Retry-After", "60"); w.WriteHeader(429) },
-		"503":  func(w http.ResponseWriter, q *http.Request) { w.WriteHeader(503) },
+		"401": func(w http.ResponseWriter, q *http.Request) { http.Error(w, key, http.StatusUnauthorized) },
+		"429": func(w http.ResponseWriter, q *http.Request) {
+			w.Header().Set("Retry-After", "60")
+			w.WriteHeader(http.StatusTooManyRequests)
+		},
+		"503":  func(w http.ResponseWriter, q *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) },
 		"HTML": func(w http.ResponseWriter, q *http.Request) { fmt.Fprint(w, "<!DOCTYPE html><html>"+key+"</html>") },
 		"truncated": func(w http.ResponseWriter, q *http.Request) {
 			w.Header().Set("Content-Length", "9999")

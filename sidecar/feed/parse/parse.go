@@ -349,16 +349,6 @@ func atEnd(d *json.Decoder) error {
 	return nil
 }
 
-// whole reads one JSON text.
-func whole[T any](r io.Reader) (*T, error) {
-	d := json.NewDecoder(r)
-	v := new(T)
-	if err := d.Decode(v); err != nil {
-		return nil, err
-	}
-	return v, atEnd(d)
-}
-
 // Guess returns the format of a file by the ending of its name and by its
 // beginning, which it does not take; text where neither says more.
 func Guess(name string, r *bufio.Reader) string {
