@@ -52,6 +52,8 @@ type commands struct {
 	Ledger     ledgerCommand     `cmd:"" help:"See what became of each object, and find what is missing."`
 	Backfill   backfillCommand   `cmd:"" help:"Load what is in a bucket already."`
 	Setup      setupCommand      `cmd:"" help:"Make in the cluster what the pipeline needs: templates, life cycles, roles."`
+	Throttle   throttleCommand   `cmd:"" help:"Hold the inputs of this host back, or look who does."`
+	Metrics    metricsCommand    `cmd:"" name:"index-metrics" help:"Write down how large and how busy each index is."`
 	Version    versionCommand    `cmd:"" help:"Print version and build."`
 	Manual     manualCommand     `cmd:"" hidden:"" help:"Print this help as a Markdown page."`
 }
