@@ -19,6 +19,7 @@ import (
 
 	"github.com/fluent-siem/fluent-siem/filters/enrich"
 	"github.com/fluent-siem/fluent-siem/filters/logtype"
+	"github.com/fluent-siem/fluent-siem/internal/code"
 	"github.com/fluent-siem/fluent-siem/internal/event"
 	"github.com/fluent-siem/fluent-siem/internal/follow"
 	"github.com/fluent-siem/fluent-siem/internal/lease"
@@ -145,7 +146,7 @@ func followed[T any](e *Engine, path string, log *slog.Logger, left string, load
 	file := follow.Open(path, log, func(r io.Reader) (T, error) {
 		table, problems, err := load(r)
 		for _, problem := range problems {
-			log.Warn(left, "file", path, "error", problem)
+			log.Warn(left, "file", path, "error", problem, code.Row.Attr())
 		}
 		return table, err
 	})
@@ -174,7 +175,7 @@ func (f *Filter) Process(dst []byte, tag string, in []byte) (out []byte, changed
 	}()
 	if len(rest) > 0 {
 		f.log.Error("a buffer holds bytes that are no event; what follows them is passed on as it is",
-			"tag", tag, "bytes", len(rest))
+			"tag", tag, "bytes", len(rest), code.NoEvents.Attr())
 	}
 	n := min(f.cfg.Threads, (len(events)+perThread-1)/perThread)
 	set := f.process.LogTypes.Set()
@@ -256,7 +257,7 @@ func (w *worker) run(dst []byte, events []event.Event, set *logtype.Set, byTag *
 	for i := range events {
 		out, ch, bug := w.try(dst, events[i:i+1], set, byTag)
 		if bug != nil {
-			w.f.log.Error("a bug was met in the conversion of a record; the record goes to the dead letters, please report it", "record", events[i].Origin.Record, "error", bug)
+			w.f.log.Error("a bug was met in the conversion of a record; the record goes to the dead letters, please report it", "record", events[i].Origin.Record, "error", bug, code.Bug.Attr())
 			out, ch = w.unreadable(dst, &events[i], "", bug), true
 		}
 		dst, changed = out, changed || ch
@@ -410,7 +411,7 @@ func (w *worker) emit(dst []byte, ev *event.Event, origin *event.Origin, target 
 func (w *worker) unreadable(dst []byte, ev *event.Event, logType string, err error) []byte {
 	c := w.count(logType)
 	if c.bad++; c.bad == 1 { // one line a batch; the dead letters have the rest
-		w.f.log.Warn("a record is unreadable; it goes to the dead letters with its text", "log_type", logType, "record", ev.Origin.Record, "error", err)
+		w.f.log.Warn("a record is unreadable; it goes to the dead letters with its text", "log_type", logType, "record", ev.Origin.Record, "error", err, code.UnreadableRecord.Attr())
 	}
 	raw, ok := ev.Message()
 	if !ok {

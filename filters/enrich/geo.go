@@ -12,6 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/fluent-siem/fluent-siem/internal/code"
 	"github.com/fluent-siem/fluent-siem/internal/follow"
 )
 
@@ -211,7 +212,7 @@ func (g *Geo) inUse(k *kind) bool {
 func (g *Geo) say(s *state, problem string) {
 	if s.problem != problem {
 		s.problem = problem
-		g.log.Warn("GeoIP: "+problem, "dir", g.dir)
+		g.log.Warn("GeoIP: "+problem, "dir", g.dir, code.GeoIP.Attr())
 	}
 }
 

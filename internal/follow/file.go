@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+
+	"github.com/fluent-siem/fluent-siem/internal/code"
 )
 
 // File is a value that is read from a file, and read anew when the file is
@@ -101,6 +103,6 @@ func (f *File[T]) read() (value T, err error) {
 func (f *File[T]) say(problem string) {
 	if f.problem != problem {
 		f.problem = problem
-		f.log.Warn("file not in use: "+problem, "file", f.path)
+		f.log.Warn("file not in use: "+problem, "file", f.path, code.File.Attr())
 	}
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/fluent-siem/fluent-siem/filters/logtype"
+	"github.com/fluent-siem/fluent-siem/internal/code"
 	"github.com/fluent-siem/fluent-siem/internal/lease"
 	"github.com/fluent-siem/fluent-siem/internal/ledger"
 )
@@ -142,6 +143,6 @@ func Register[C prometheus.Collector](p *Process, c C) C {
 			return old
 		}
 	}
-	slog.Error("metric not registered; it will not be shown", "error", err)
+	slog.Error("metric not registered; it will not be shown", "error", err, code.Metric.Attr())
 	return c
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/fluent-siem/fluent-siem/internal/code"
 	"github.com/fluent-siem/fluent-siem/internal/lease"
 	"github.com/fluent-siem/fluent-siem/internal/ledger"
 )
@@ -91,7 +92,7 @@ func (p *Process) listen(dir string) (*server, error) {
 	s := &server{http: &http.Server{Handler: p.handler(dir), ReadHeaderTimeout: 10 * time.Second}}
 	go func() {
 		if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			slog.Error("the socket for metrics and health stopped; records are loaded all the same", "error", err)
+			slog.Error("the socket for metrics and health stopped; records are loaded all the same", "error", err, code.Socket.Attr())
 		}
 	}()
 	return s, nil

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fluent-siem/fluent-siem/internal/code"
 	"github.com/fluent-siem/fluent-siem/internal/deadletter"
 )
 
@@ -91,7 +92,7 @@ func (w *Writer) repaired(r *result, index string) {
 		return
 	}
 	w.log.Warn("documents are changed so that they fit the mapping, and stored; siem.repaired says which, @message has the record as it came",
-		"index", index, "class", r.Class, "reason", cut(r.reason, 200), "mapping", MappingAdvice(r.Class, r.reason, s.Index), "output", w.name)
+		"index", index, "class", r.Class, "reason", cut(r.reason, 200), "mapping", MappingAdvice(r.Class, r.reason, s.Index), "output", w.name, code.Repairs.Attr())
 }
 
 // fieldsOf returns the fields that the mapping of an index has, nil when the
@@ -124,7 +125,7 @@ func (w *Writer) askFields(ctx context.Context, index string) map[string]bool {
 	}
 	if err != nil || status != http.StatusOK {
 		w.say("mapping of "+index, slog.LevelWarn, "the mapping cannot be read, so documents with too many fields cannot be repaired: they become dead letters; let our user read it (indices:admin/mappings/get)",
-			"index", index, "status", status, "error", err)
+			"index", index, "status", status, "error", err, code.Mapping.Attr())
 		return nil
 	}
 	fields := map[string]bool{}

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fluent-siem/fluent-siem/internal/code"
 	"github.com/fluent-siem/fluent-siem/internal/deadletter"
 	"github.com/fluent-siem/fluent-siem/internal/event"
 	"github.com/fluent-siem/fluent-siem/internal/lease"
@@ -230,7 +231,7 @@ func (j *job) newBulk() *bulk {
 func (j *job) deliver(b *bulk) {
 	defer func() {
 		if p := recover(); p != nil { // a bug of ours: nothing is lost by trying again, and the host lives on
-			j.w.log.Error("a bug was met while documents were sent; they are sent again, please report it", "error", p, "stack", string(debug.Stack()))
+			j.w.log.Error("a bug was met while documents were sent; they are sent again, please report it", "error", p, "stack", string(debug.Stack()), code.Bug.Attr())
 			for _, it := range b.items {
 				j.leaveOpen(it.ordinal, true, "a bug was met")
 			}
@@ -286,5 +287,5 @@ func (j *job) loseTail(rest []byte, n int32, err error) {
 	}
 	j.w.metrics.documents.WithLabelValues(Rejected.String(), l.Class).Inc()
 	j.w.log.Error("a chunk is damaged: its rest is kept as a dead letter; records that came from S3 will be loaded again when their notification comes back",
-		"tag", j.tag, "bytes", len(rest), "after_events", n, "error", err)
+		"tag", j.tag, "bytes", len(rest), "after_events", n, "error", err, code.BrokenChunk.Attr())
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/valyala/fastjson"
 
+	"github.com/fluent-siem/fluent-siem/internal/code"
 	"github.com/fluent-siem/fluent-siem/internal/deadletter"
 	"github.com/fluent-siem/fluent-siem/internal/lease"
 )
@@ -144,7 +145,7 @@ func (j *job) attempt(b *bulk, list []int32, again bool) outcome {
 	if err != nil { // stored or not: the ids will tell
 		w.limit.release(took, false)
 		b.markUnsure(list)
-		w.say("unreadable answer", slog.LevelWarn, "the cluster's answer cannot be understood; its documents are sent again", "error", err)
+		w.say("unreadable answer", slog.LevelWarn, "the cluster's answer cannot be understood; its documents are sent again", code.Answer.Attr(), "error", err)
 		return outcome{busy: list, whole: true, why: err.Error()}
 	}
 	w.limit.release(took, slices.ContainsFunc(bad, func(r result) bool { return r.status == http.StatusTooManyRequests }))
@@ -172,7 +173,7 @@ func (j *job) noAnswer(b *bulk, list []int32, err error, took time.Duration) out
 		return outcome{split: true}
 	}
 	w.metrics.documents.WithLabelValues(r.Verdict.String(), r.Class).Add(float64(len(list)))
-	w.trouble.set("", fmt.Sprintf("no answer from the cluster (%s): %v; documents wait; %s", r.Class, err, r.Advice))
+	w.trouble.set("", code.Output(r.Class).In(fmt.Sprintf("no answer from the cluster (%s): %v; documents wait; %s", r.Class, err, r.Advice)))
 	w.say(r.Class, slog.LevelError, "no answer from the cluster; documents are kept and sent again",
 		"class", r.Class, "count", len(list), "error", err, "todo", r.Advice)
 	return outcome{busy: list, whole: true, slow: r.Verdict == Held, why: err.Error()}
@@ -202,14 +203,14 @@ func (j *job) refusedWhole(b *bulk, list []int32, a answer, took time.Duration) 
 	why := fmt.Sprintf("%d %s: %s", r.status, r.kind, cut(r.reason, 200))
 	w.metrics.documents.WithLabelValues(r.Verdict.String(), r.Class).Add(float64(len(list)))
 	if r.Verdict == Held {
-		w.trouble.set("", fmt.Sprintf("the cluster refuses every request (%s, %s); documents wait; %s", r.Class, why, r.Advice))
+		w.trouble.set("", code.Output(r.Class).In(fmt.Sprintf("the cluster refuses every request (%s, %s); documents wait; %s", r.Class, why, r.Advice)))
 		w.say(r.Class, slog.LevelError, "the cluster refuses every request; documents are kept and tried again",
 			"status", r.status, "type", r.kind, "class", r.Class, "reason", cut(r.reason, 200), "count", len(list), "todo", r.Advice)
 	} else {
 		w.say(r.Class, slog.LevelWarn, "the cluster cannot take a request now; its documents are sent again",
 			"status", r.status, "type", r.kind, "class", r.Class, "reason", cut(r.reason, 200), "count", len(list))
 		if a.status >= 500 {
-			w.trouble.set("", fmt.Sprintf("the cluster fails (%s); documents wait", why))
+			w.trouble.set("", code.Output(r.Class).In(fmt.Sprintf("the cluster fails (%s); documents wait", why)))
 		}
 	}
 	return outcome{busy: list, whole: true, slow: r.Verdict == Held, after: a.retryAfter, why: why}
@@ -220,7 +221,7 @@ func (w *Writer) shrink(tooLarge int) {
 	size := max(min(int64(tooLarge/2), w.size.Load()), minBulk)
 	if old := w.size.Swap(size); size < old {
 		w.log.Warn("the cluster finds a request too large: it is sent in halves, and later ones are made smaller",
-			"request_bytes", tooLarge, "bulk_size", size, "todo", "lower bulk_size, or raise http.max_content_length or the limit of the proxy in between")
+			"request_bytes", tooLarge, "bulk_size", size, "todo", "lower bulk_size, or raise http.max_content_length or the limit of the proxy in between", code.RequestTooLarge.Attr())
 	}
 }
 
@@ -370,18 +371,35 @@ const lettersKey = "dead letters" // no index has a blank in its name
 
 func (w *Writer) lettersFail(err error) {
 	w.metrics.unwritten.Inc()
-	todo := "make the place writable or free space"
+	todo, c := "make the place writable or free space", code.LettersFail
 	var full *deadletter.FullError
 	if errors.As(err, &full) {
-		todo = "replay and prune dead letters, or raise dead_letter_limit"
+		todo, c = "replay and prune dead letters, or raise dead_letter_limit", code.LettersFull
 	}
-	w.trouble.set(lettersKey, fmt.Sprintf("dead letters cannot be written: %v; their documents wait; %s", err, todo))
+	w.trouble.set(lettersKey, c.In(fmt.Sprintf("dead letters cannot be written: %v; their documents wait; %s", err, todo)))
 	w.say(lettersKey, slog.LevelError, "dead letters cannot be written; their documents are kept and tried again",
-		"dead_letters", w.cfg.DeadLetters, "error", err, "todo", todo)
+		"dead_letters", w.cfg.DeadLetters, "error", err, "todo", todo, c.Attr())
 }
 
 func (w *Writer) say(kind string, level slog.Level, msg string, attrs ...any) {
-	w.voice.say(kind, level, msg, append(attrs, "output", w.name)...)
+	w.voice.say(kind, level, msg, append(coded(attrs), "output", w.name)...)
+}
+
+// coded adds the code of a class, unless attrs has a code.
+func coded(attrs []any) []any {
+	class := ""
+	for i, a := range attrs {
+		if a, ok := a.(slog.Attr); ok && a.Key == "code" {
+			return attrs
+		}
+		if a == "class" && i+1 < len(attrs) {
+			class, _ = attrs[i+1].(string)
+		}
+	}
+	if c := code.Letter(class); c != "" {
+		return append(attrs, c.Attr())
+	}
+	return attrs
 }
 
 func (b *bulk) markUnsure(list []int32) {

@@ -3,6 +3,8 @@ package opensearch
 import (
 	"fmt"
 	"log/slog"
+
+	"github.com/fluent-siem/fluent-siem/internal/code"
 )
 
 // group is documents of one answer that fared alike.
@@ -71,7 +73,7 @@ func (j *job) tell(b *bulk, list []int32, bad []result, kept error) (sick bool) 
 			}
 			w.say(kind, slog.LevelError, "documents wait until something is repaired: they are kept and tried again, other indices go on", attrs...)
 			sick = sick || w.trouble.knownBefore(g.index, j.start)
-			w.trouble.set(g.index, fmt.Sprintf("index %s takes no documents (%s, %d %s): they wait; %s", g.index, r.Class, r.status, r.kind, r.Advice))
+			w.trouble.set(g.index, code.Output(r.Class).In(fmt.Sprintf("index %s takes no documents (%s, %d %s): they wait; %s", g.index, r.Class, r.status, r.kind, r.Advice)))
 		}
 	}
 	return sick

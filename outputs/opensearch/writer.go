@@ -57,6 +57,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/fluent-siem/fluent-siem/internal/code"
 	"github.com/fluent-siem/fluent-siem/internal/deadletter"
 	"github.com/fluent-siem/fluent-siem/internal/process"
 )
@@ -140,16 +141,16 @@ func New(cfg Config, p *process.Process, opts ...Option) (*Writer, error) {
 	}
 	w.life, w.close = context.WithCancelCause(context.Background())
 	w.client.warn = func(err error) {
-		w.say("files", slog.LevelWarn, "changed files cannot be used; what they held before stays in use", "error", err)
+		w.say("files", slog.LevelWarn, "changed files cannot be used; what they held before stays in use", "error", err, code.File.Attr())
 	}
 	w.voice.log = w.log
 	w.trouble.report = func(problem string) { p.SetHealth(w.name, problem) }
 	if !cfg.Verify {
 		w.log.Warn("the cluster's certificate is not checked (verify: off): whoever is in between can read and change everything; set ca_file instead",
-			"endpoint", strings.Join(cfg.Endpoint, ","))
+			"endpoint", strings.Join(cfg.Endpoint, ","), code.Unverified.Attr())
 	}
 	if cfg.Collection == "timeseries" {
-		w.log.Warn("a collection of type timeseries refuses ids: when the answer to a request is lost, its documents may be stored twice")
+		w.log.Warn("a collection of type timeseries refuses ids: when the answer to a request is lost, its documents may be stored twice", code.TwiceStored.Attr())
 	}
 	return w, nil
 }

@@ -9,6 +9,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"github.com/fluent-siem/fluent-siem/internal/code"
 )
 
 // beat extends what is held, in tens, until ctx is done.
@@ -145,7 +147,7 @@ func (q *queue) delete(ctx context.Context, group []*hold) {
 			}
 			if stale(aws.ToString(e.Code)) && aws.ToString(entries[i].ReceiptHandle) == h.handle() {
 				q.log.Warn("a message whose records are all loaded could not be deleted, because others can see it again; it is loaded twice, which changes nothing: the ids are the same",
-					"message", h.id, "code", aws.ToString(e.Code))
+					"message", h.id, "aws_code", aws.ToString(e.Code), code.NotDeleted.Attr())
 				q.done(h, "lost")
 				continue
 			}

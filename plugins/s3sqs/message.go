@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/fluent-siem/fluent-siem/internal/code"
 	"github.com/fluent-siem/fluent-siem/internal/lease"
 )
 
@@ -21,7 +22,7 @@ func (q *queue) handle(h *hold, body []byte) {
 		in.metrics.messages.WithLabelValues(q.name, "unknown").Inc()
 		if in.lines.allow("unknown message") {
 			q.log.Warn("a message is not understood; it was not deleted: it is visible again soon, and the queue's redrive policy decides how often; send only notifications of objects to this queue",
-				"message", h.id, "received", h.attempt, "error", err, "begins", fmt.Sprintf("%.200q", body))
+				"message", h.id, "received", h.attempt, "error", err, "begins", fmt.Sprintf("%.200q", body), code.UnknownMessage.Attr())
 		}
 		q.back(h, delay)
 		return
@@ -178,22 +179,22 @@ func (q *queue) fail(h *hold, err error) {
 	case errors.Is(err, errLost):
 		result = "lost"
 		in.metrics.messages.WithLabelValues(q.name, result).Inc()
-		q.log.Warn("the hold on a message is lost; it is read again by whoever receives it, and what was loaded is recognised by its ids", "message", h.id, "cause", err)
+		q.log.Warn("the hold on a message is lost; it is read again by whoever receives it, and what was loaded is recognised by its ids", "message", h.id, "cause", err, code.HoldLost.Attr())
 		h.returned(result)
 		q.forget(h)
 		return
 	case errors.As(err, &books):
 		result, delay = unbalanced, in.timing.backoff(h.attempt)
-		q.log.Error("a message is given back; nothing is lost, it is delivered again: "+err.Error(), "message", h.id)
+		q.log.Error("a message is given back; nothing is lost, it is delivered again: "+err.Error(), "message", h.id, code.Bug.Attr())
 	case errors.Is(err, errCeiling):
 		result = "handed_over"
 		q.log.Warn("a message has been held for almost twelve hours; it is handed over to the next receipt before SQS takes it away, and what was loaded is recognised by its ids; "+
-			"if this repeats, the pipeline is too slow for its objects", "message", h.id)
+			"if this repeats, the pipeline is too slow for its objects", "message", h.id, code.TwelveHours.Attr())
 	case errors.As(err, &late):
 		result = "overdue"
-		q.log.Warn("a message is given back: "+late.Error(), "message", h.id)
+		q.log.Warn("a message is given back: "+late.Error(), "message", h.id, code.NoVerdict.Attr())
 	case errors.As(err, &host):
-		q.log.Warn("a message is given back because "+host.Error()+"; nothing is lost, it is delivered again", "message", h.id)
+		q.log.Warn("a message is given back because "+host.Error()+"; nothing is lost, it is delivered again", "message", h.id, code.HostRefuses.Attr())
 		delay = time.Second
 	case errors.As(err, &f):
 		delay = in.timing.backoff(h.attempt)
@@ -202,7 +203,7 @@ func (q *queue) fail(h *hold, err error) {
 		}
 	default:
 		delay = in.timing.backoff(h.attempt)
-		q.log.Error("a message is given back; nothing is lost, it is delivered again", "message", h.id, "error", err)
+		q.log.Error("a message is given back; nothing is lost, it is delivered again", "message", h.id, "error", err, code.GivenBack.Attr())
 	}
 	in.metrics.messages.WithLabelValues(q.name, result).Inc()
 	h.returned(result)

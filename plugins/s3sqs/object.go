@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fluent-siem/fluent-siem/internal/code"
 	"github.com/fluent-siem/fluent-siem/internal/event"
 	"github.com/fluent-siem/fluent-siem/internal/lease"
 	"github.com/fluent-siem/fluent-siem/plugins/s3sqs/split"
@@ -52,10 +53,10 @@ func (q *queue) object(h *hold, a announced) error {
 	text := fmt.Sprintf("the object cannot be read (%s): %v", f.class, f.err)
 	switch f.class {
 	case denied, misplaced, archived:
-		in.p.SetHealth("s3_sqs bucket "+a.bucket, text+"; "+f.advice())
+		in.p.SetHealth("s3_sqs bucket "+a.bucket, code.Input(string(f.class)).In(text+"; "+f.advice()))
 	}
 	if in.lines.allow("object " + string(f.class) + a.bucket) {
-		log.Warn(text+"; nothing is lost, its message is given back and comes again; to do: "+f.advice(), "received", h.attempt)
+		log.Warn(text+"; nothing is lost, its message is given back and comes again; to do: "+f.advice(), "received", h.attempt, code.Input(string(f.class)).Attr())
 	}
 	return f
 }
@@ -123,7 +124,7 @@ func (q *queue) read(h *hold, a announced, src lease.Source, f split.Framing, lo
 		rd.partAfter = max(a.first, 1) - 1 + uint64(n)
 	}
 	outcome := "read"
-	res, err := rd.cut(content, f)
+	res, err := split.Records(content, f, q.run.limits, rd.record)
 	defer func() { h.handed(rd.handed, res.Bytes) }()
 	if errors.Is(err, errParted) {
 		outcome, err = "parted", nil
@@ -144,7 +145,7 @@ func (q *queue) read(h *hold, a announced, src lease.Source, f split.Framing, lo
 		}
 		h.outcome(src, string(fault.Reason))
 		log.Warn(fmt.Sprintf("the object is read no further (%s): %v; the records before that go on, what follows is quarantined among the dead letters; its message is acknowledged when that is done; to do: %s",
-			fault.Reason, fault, contentAdvice(fault.Reason)), "records", res.Read, "bytes", res.Bytes, "size", res.Compressed)
+			fault.Reason, fault, contentAdvice(fault.Reason)), "records", res.Read, "bytes", res.Bytes, "size", res.Compressed, code.Input(string(fault.Reason)).Attr())
 	case err != nil:
 		return rd.missing(log, err)
 	default:
@@ -157,7 +158,7 @@ func (q *queue) read(h *hold, a announced, src lease.Source, f split.Framing, lo
 	}
 	if res.Bad > 0 {
 		log.Warn(fmt.Sprintf("records of the object cannot be used; they go to the dead letters as far as they were kept, the others are not affected; the first: record %d, %v", rd.badNumber, rd.bad),
-			"records", res.Read, "bad", res.Bad)
+			"records", res.Read, "bad", res.Bad, code.BadRecords.Attr())
 	}
 	if res.Skipped > 0 {
 		in.metrics.skipped.WithLabelValues(src.LogType).Add(float64(res.Skipped))
@@ -178,7 +179,7 @@ func (rd *reader) missing(log *slog.Logger, err error) error {
 	rd.h.handed(rd.handed, 0)
 	rd.h.outcome(rd.src, string(gone))
 	if rd.q.run.in.lines.allow("object gone") {
-		log.Warn("the object is gone: "+f.err.Error()+"; its records cannot be loaded, it is quarantined among the dead letters and its message is acknowledged; to do: let lifecycle rules delete objects later than they are loaded", "version", rd.src.Version)
+		log.Warn("the object is gone: "+f.err.Error()+"; its records cannot be loaded, it is quarantined among the dead letters and its message is acknowledged; to do: let lifecycle rules delete objects later than they are loaded", "version", rd.src.Version, code.Input(string(gone)).Attr())
 	}
 	return nil
 }
@@ -254,26 +255,6 @@ func (rd *reader) record(r split.Record) error {
 	return nil
 }
 
-// cut cuts the object into records, when it is its turn. What a small one has
-// gathered is handed on after that, so that waiting for the host holds up no other.
-func (rd *reader) cut(content *body, f split.Framing) (res split.Result, err error) {
-	select {
-	case rd.q.run.cutting <- struct{}{}:
-		defer func() { <-rd.q.run.cutting }()
-		return split.Records(content, f, rd.q.run.limits, rd.record)
-	case <-rd.h.ctx.Done():
-		return res, context.Cause(rd.h.ctx)
-	}
-}
-
-// chunk returns an empty one, fit for the object's size.
-func (rd *reader) chunk() *chunk {
-	if size := rd.src.Size; size > 0 && size < smallSize {
-		return &chunk{events: make([]byte, 0, 4*size+1<<10)}
-	}
-	return chunks.Get().(*chunk)
-}
-
 // quarantine ends the object's books with a record that stands for what cannot
 // be read of it: a dead letter, from which a replay reads it again. With
 // acknowledge: queued there is none, for nobody would know what it is.
@@ -285,7 +266,7 @@ func (rd *reader) quarantine(class string, why error) error {
 			}
 		}
 		if rd.c == nil {
-			rd.c = rd.chunk()
+			rd.c = chunks.Get().(*chunk)
 		}
 		size := credit(0)
 		rd.last = max(rd.last+1, rd.a.first)
@@ -317,7 +298,7 @@ func (rd *reader) begin(head *split.Head) error {
 	}
 	rd.head, rd.o = head, rd.h.lease.Add(src)
 	if rd.c == nil {
-		rd.c = rd.chunk()
+		rd.c = chunks.Get().(*chunk)
 	}
 	return nil
 }

@@ -10,6 +10,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"github.com/fluent-siem/fluent-siem/internal/code"
 )
 
 // errParted ends reading an object whose rest is announced in parts. It never
@@ -99,7 +101,7 @@ func (rd *reader) part() error {
 	log := q.log.With("bucket", rd.a.bucket, "key", rd.a.key)
 	if err := q.announce(rd.h, rd.a, all); err != nil {
 		if q.run.in.lines.allow("object parts") {
-			log.Warn(fmt.Sprintf("the rest of the object could not be announced in parts: %v; nothing is lost, it is read here to its end; allow sqs:SendMessage on the queue, or set split_records 0", err))
+			log.Warn(fmt.Sprintf("the rest of the object could not be announced in parts: %v; nothing is lost, it is read here to its end; allow sqs:SendMessage on the queue, or set split_records 0", err), code.NotParted.Attr())
 		}
 		return nil
 	}

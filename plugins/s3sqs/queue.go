@@ -13,6 +13,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"github.com/fluent-siem/fluent-siem/internal/code"
 )
 
 // queue is one SQS queue of a run.
@@ -73,7 +75,7 @@ func (q *queue) learn(ctx context.Context) {
 	q.visibility.Store(int64(ownTimeout))
 	q.explicit.Store(true)
 	if err != nil && !interrupted(ctx, err) {
-		q.log.Warn("the queue's visibility timeout cannot be read; messages are hidden for two minutes at a time instead; allow sqs:GetQueueAttributes", "error", err)
+		q.log.Warn("the queue's visibility timeout cannot be read; messages are hidden for two minutes at a time instead; allow sqs:GetQueueAttributes", "error", err, code.Visibility.Attr())
 	}
 }
 
@@ -133,10 +135,10 @@ func (q *queue) failed(what string, err error) {
 	}
 	text := "cannot " + what + " messages: " + err.Error() + "; nothing is lost, they stay in the queue; " + advice
 	if what == "receive" {
-		q.run.in.p.SetHealth(q.component(), text)
+		q.run.in.p.SetHealth(q.component(), code.Queue.In(text))
 	}
 	if q.run.in.lines.allow("queue " + what) {
-		q.log.Error(text)
+		q.log.Error(text, code.Queue.Attr())
 	}
 }
 

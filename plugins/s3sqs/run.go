@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fluent-siem/fluent-siem/internal/code"
 	"github.com/fluent-siem/fluent-siem/internal/ledger"
 	"github.com/fluent-siem/fluent-siem/internal/throttle"
 	"github.com/fluent-siem/fluent-siem/plugins/s3sqs/split"
@@ -22,7 +23,6 @@ type run struct {
 	limits  split.Limits
 	queues  []*queue
 	ledger  *ledger.Ledger // nil: none is kept
-	cutting chan struct{}  // a place for each object that is cut into records; the others wait for their first byte
 
 	holding context.Context    // ends when everything was given back
 	release context.CancelFunc // of appending: the host is not asked any more
@@ -32,11 +32,6 @@ type run struct {
 	returning sync.WaitGroup // messages on their way back
 	closing   sync.WaitGroup // batches of deletes and returns
 }
-
-// cutMost is how many objects are cut into records at the same time: each needs
-// buffers of some hundred kilobytes. Many more may wait for the answer of S3, which
-// is what takes the time of small ones.
-const cutMost = 32
 
 // ErrNoVerdicts is the cause with which a host ends Run's context when its
 // outputs have ended already: waiting for verdicts would be in vain.
@@ -48,7 +43,7 @@ var ErrNoVerdicts = errors.New("the outputs have ended")
 func (in *Input) Run(ctx context.Context, sink Sink) error {
 	stopServing, err := in.p.Serve(in.cfg.StateDir)
 	if err != nil {
-		in.log.Warn("no socket for metrics and health; loading goes on", "state_dir", in.cfg.StateDir, "error", err)
+		in.log.Warn("no socket for metrics and health; loading goes on", "state_dir", in.cfg.StateDir, "error", err, code.Socket.Attr())
 	} else {
 		defer stopServing()
 	}
@@ -59,7 +54,7 @@ func (in *Input) Run(ctx context.Context, sink Sink) error {
 	}
 	holding, release := context.WithCancel(context.WithoutCancel(ctx))
 	defer release()
-	r := &run{in: in, clients: clients, gate: newGate(in), holding: holding, limits: in.limits, cutting: make(chan struct{}, cutMost)}
+	r := &run{in: in, clients: clients, gate: newGate(in), holding: holding, limits: in.limits}
 	if f, err := os.Stat(in.cfg.StateDir); err == nil && f.IsDir() {
 		r.limits.TempDir = in.cfg.StateDir
 	}
@@ -130,8 +125,8 @@ func (in *Input) loadTypes() {
 	}
 	if err := in.p.LogTypes.Load(dir); err != nil {
 		text := fmt.Sprintf("the log types in %s are not used: %v; the last good set stays", dir, err)
-		in.log.Error(text)
-		in.p.SetHealth("s3_sqs log types", text)
+		in.log.Error(text, code.LogTypes.Attr())
+		in.p.SetHealth("s3_sqs log types", code.LogTypes.In(text))
 		return
 	}
 	in.p.SetHealth("s3_sqs log types", "")
@@ -147,8 +142,8 @@ func (in *Input) start(ctx context.Context) (*clients, error) {
 			return c, nil
 		}
 		text := fmt.Sprintf("the AWS configuration cannot be read: %v; nothing is received; correct it, it is read again", err)
-		in.log.Error(text)
-		in.p.SetHealth(component, text)
+		in.log.Error(text, code.AWSConfig.Attr())
+		in.p.SetHealth(component, code.AWSConfig.In(text))
 		if !sleep(ctx, jitter(wait)) {
 			return nil, fmt.Errorf("s3_sqs input: stopped before it started: %w", err)
 		}

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	codes "github.com/fluent-siem/fluent-siem/internal/code"
 	"github.com/fluent-siem/fluent-siem/internal/deadletter"
 	"github.com/fluent-siem/fluent-siem/internal/settings"
 	"github.com/fluent-siem/fluent-siem/outputs/opensearch"
@@ -125,7 +126,8 @@ Examples:
 
 // letterGroup is what list prints.
 type letterGroup struct {
-	Key string `json:"key"`
+	Key  string     `json:"key"`
+	Code codes.Code `json:"code,omitempty"`
 	deadletter.Signature
 	Count  int       `json:"count"`
 	Closed int       `json:"closed"`
@@ -157,7 +159,7 @@ func (c letterListCommand) Run(ctx context.Context, t Terminal) error {
 		sig := e.Signature()
 		g := groups[sig]
 		if g == nil {
-			g = &letterGroup{Key: sig.Key(), Signature: sig, First: e.Letter.Time, Advice: opensearch.MappingAdvice(sig.Class, e.Letter.Reason, e.Letter.Index)}
+			g = &letterGroup{Key: sig.Key(), Code: codes.Letter(sig.Class), Signature: sig, First: e.Letter.Time, Advice: opensearch.MappingAdvice(sig.Class, e.Letter.Reason, e.Letter.Index)}
 			groups[sig] = g
 		}
 		g.Count++
@@ -180,7 +182,9 @@ func (c letterListCommand) Run(ctx context.Context, t Terminal) error {
 	for _, g := range groups {
 		list = append(list, g)
 	}
-	slices.SortFunc(list, func(a, b *letterGroup) int { return cmp.Or(b.Count-a.Count, strings.Compare(a.Class, b.Class), strings.Compare(a.Key, b.Key)) })
+	slices.SortFunc(list, func(a, b *letterGroup) int {
+		return cmp.Or(b.Count-a.Count, strings.Compare(a.Class, b.Class), strings.Compare(a.Key, b.Key))
+	})
 	if c.JSON {
 		enc := json.NewEncoder(t.Out)
 		enc.SetEscapeHTML(false)
@@ -206,7 +210,7 @@ func (c letterListCommand) print(w io.Writer, list []*letterGroup) error {
 	total := 0
 	for _, g := range list {
 		total += g.Count
-		fmt.Fprintf(w, "%s  %d × %s  %s %s\n", s.bold(g.Key), g.Count, g.Class, cmp.Or(g.Index, "-"), cmp.Or(g.LogType, "-"))
+		fmt.Fprintf(w, "%s  %d × %s  %s %s\n", s.bold(g.Key), g.Count, g.Code.In(g.Class), cmp.Or(g.Index, "-"), cmp.Or(g.LogType, "-"))
 		fmt.Fprintf(w, "  %s\n  %s … %s, such as %s\n", g.Reason, g.First.Format(time.RFC3339), g.Last.Format(time.RFC3339), g.Sample[:12])
 		if g.Closed > 0 {
 			fmt.Fprintf(w, "  closed: %d\n", g.Closed)

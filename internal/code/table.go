@@ -1,0 +1,149 @@
+package code
+
+// The codes that log lines name. Those of classes are found with [Input] and
+// [Output].
+const (
+	Config     Code = "FS1001"
+	Usage      Code = "FS1002"
+	Socket     Code = "FS1101"
+	File       Code = "FS1102"
+	Metric     Code = "FS1103"
+	Bug        Code = "FS1104"
+	Unverified Code = "FS1105"
+
+	UnknownMessage   Code = "FS2001"
+	HoldLost         Code = "FS2002"
+	TwelveHours      Code = "FS2003"
+	NoVerdict        Code = "FS2004"
+	HostRefuses      Code = "FS2005"
+	GivenBack        Code = "FS2006"
+	Queue            Code = "FS2007"
+	Visibility       Code = "FS2008"
+	NotDeleted       Code = "FS2009"
+	AWSConfig        Code = "FS2010"
+	LogTypes         Code = "FS2011"
+	NotParted        Code = "FS2012"
+	BadRecords       Code = "FS2013"
+	UnreadableRecord Code = "FS3001"
+	NoEvents         Code = "FS3002"
+	Row              Code = "FS3003"
+	GeoIP            Code = "FS3004"
+
+	Repairs         Code = "FS4001"
+	Answer          Code = "FS4002"
+	RequestTooLarge Code = "FS4003"
+	Mapping         Code = "FS4004"
+	TwiceStored     Code = "FS4005"
+
+	LettersFail Code = "FS5001"
+	LettersFull Code = "FS5002"
+	BrokenChunk Code = "FS5003"
+)
+
+const (
+	waits   = "kept and sent again; other indices go on; nothing is deleted from the queue meanwhile"
+	letter  = "the document is a dead letter with its reason; its neighbours are stored"
+	letters = "the record is a dead letter with its text, as far as it was kept; the others go on"
+	object  = "the records before it go on; the object is quarantined as a dead letter, then its notification is deleted"
+	back    = "nothing is lost: the notification is given back and comes again, later each time"
+	replay  = "; then `fluent-siem deadletter replay`"
+)
+
+var table = []Entry{
+	{Config, "", "A setting cannot be used; the text names each, with its line", "nothing was started; at a reload the old configuration goes on", "correct what the lines say"},
+	{Usage, "", "The command line is wrong", "nothing was done", "see `--help` of the command"},
+	{Socket, "", "The Unix socket for metrics and health is not there", "records are loaded all the same", "make state_dir writable for this process, and end another one that has it"},
+	{File, "", "A file that is followed (rules, tables, certificates, password, throttle orders) cannot be used as it is now", "what was read before stays in use", "correct or replace the file; it is read again"},
+	{Metric, "", "A metric could not be registered", "records are loaded all the same; the metric is not shown", "report it: it is a bug"},
+	{Bug, "", "A panic was caught", "the record it befell is a dead letter, or its notification comes again; the process lives on", "report it with the stack in the log line"},
+	{Unverified, "", "The cluster's certificate is not checked (verify: off)", "whoever is in between can read and change everything", "set ca_file and leave verify on"},
+
+	{UnknownMessage, "", "A message in the queue is no notification that is known", "it is never deleted; it becomes visible again, and the queue's redrive policy decides", "send only notifications of objects to the queue"},
+	{HoldLost, "", "A message became visible to others before it was extended", "it is read again; what was stored is recognised by its id", "look for pauses of this process, or clock jumps"},
+	{TwelveHours, "", "A message was held for almost twelve hours, the most that SQS allows", "it is read again; what was stored is recognised by its id", "when it repeats, the pipeline is too slow for its objects: split_records, more hosts"},
+	{NoVerdict, "", "Neither filter nor output has given records of a message their verdict", back, "put filter ecs and output opensearch_bulk into the pipeline, let match fit, set retry_limit no_limits; or acknowledge: queued"},
+	{HostRefuses, "", "The host does not take records", back, "look at the host's log: memory, storage limits"},
+	{GivenBack, "", "A message could not be worked on", back, "see the error in the line"},
+	{Queue, "", "The queue cannot be asked", "messages stay in the queue", "allow sqs:ReceiveMessage, DeleteMessage, ChangeMessageVisibility, GetQueueAttributes; correct queue_url, region, credentials"},
+	{Visibility, "", "The queue's visibility timeout cannot be read", "messages are hidden for two minutes at a time instead", "allow sqs:GetQueueAttributes"},
+	{NotDeleted, "", "A message whose records are all stored could not be deleted in time", "it is loaded once more; ids are the same, so nothing is doubled", "nothing, unless it repeats: see HoldLost"},
+	{AWSConfig, "", "The AWS configuration cannot be read", "nothing is received; it is read again", "correct environment, shared files or instance role"},
+	{LogTypes, "", "Log types in logtypes_dir cannot be used", "the last good set stays in use", "correct the file that the line names; try it with `fluent-siem check`"},
+	{NotParted, "", "The rest of a large object could not be announced in parts", "it is read here to its end", "allow sqs:SendMessage on the queue, or set split_records: 0"},
+	{BadRecords, "", "Records of an object cannot be used; the reason of each is one of FS22xx", letters, "see the code of the dead letters" + replay},
+
+	{"FS2101", "gone", "The object does not exist any more", "it is quarantined as a dead letter, then its notification is deleted", "let lifecycle rules delete later than objects are loaded; restore the version" + replay},
+	{"FS2102", "denied", "S3 or KMS denies the object", back, "allow s3:GetObject, s3:GetObjectVersion, kms:Decrypt, or name a role in bucket_roles; it heals by itself then"},
+	{"FS2103", "archived", "The object is in an archive", back, "restore it"},
+	{"FS2104", "misplaced", "Bucket, region or owner is another", back, "correct region, endpoint, expected_bucket_owner"},
+	{"FS2105", "changed", "The object was replaced while it was read", "the newer version is read next; ids say which records are the same", "nothing"},
+	{"FS2106", "transient", "S3 does not answer, or throttles", back, "nothing, unless it lasts"},
+	{"FS2107", "unclaimed", "No log type claims the object's key", "nothing is read; the notification is deleted, the object stays in its bucket", "write a log type, or add the key to ignore_keys; `fluent-siem backfill` announces it again"},
+	{"FS2108", "empty", "The object has no bytes", "its notification is deleted", "nothing, unless its writer should have written"},
+
+	{"FS2201", "too_long", "A record is longer than record_limit", letters, "raise record_limit" + replay},
+	{"FS2202", "not_json", "There is text where a JSON value should begin", letters, "correct the log type that claims the key" + replay},
+	{"FS2203", "not_xml", "There is text where an XML element should begin", letters, "correct the log type that claims the key" + replay},
+	{"FS2204", "no_record", "No line begins a record of several lines", letters, "correct first_line of the log type" + replay},
+	{"FS2205", "truncated", "The object ends in the middle", object, "look whether its writer failed"},
+	{"FS2206", "corrupt", "The decompressor, or the reader of Parquet, gives up", object, "look whether its writer failed"},
+	{"FS2207", "bomb", "object_limit, ratio_limit, spool_limit or the depth of containers is exceeded", object, "if the object is genuine raise the limit" + replay},
+	{"FS2208", "binary", "The content is neither text nor a known format", object, "correct the log type, or add the key to ignore_keys"},
+	{"FS2209", "unsupported", "The format is known but not read", object, "have it written with gzip, zstd, lz4 or uncompressed"},
+
+	{UnreadableRecord, "unreadable", "A record does not fit its log type", letters, "correct the log type; try it with `fluent-siem convert`" + replay},
+	{NoEvents, "", "Another filter has put bytes into a buffer that are no events", "they are passed on as they are", "find the filter that writes them"},
+	{Row, "", "A row of a table (indicators, proxies) cannot be used", "the others are used", "correct the row"},
+	{GeoIP, "", "A GeoIP database is missing or refused", "events are stored without places, or with those of the one in memory", "put a valid file into geoip_dir"},
+
+	{Repairs, "", "Documents are changed so that they fit the mapping (siem.repaired)", "stored; @message has the record as it came", "change the mapping as the line says, or set repair: none"},
+	{Answer, "", "The cluster's answer cannot be understood", "the documents are sent again; their ids say which are there", "see what stands between, such as a proxy"},
+	{RequestTooLarge, "", "The cluster, or a proxy, finds a request too large", "it is sent in halves, later ones are smaller", "lower bulk_size, or raise http.max_content_length"},
+	{Mapping, "", "The mapping of an index cannot be read", "documents with too many fields become dead letters", "allow indices:admin/mappings/get"},
+	{TwiceStored, "", "A time-series collection takes no ids", "documents of a request whose answer was lost may be stored twice", "use a collection of type search where that matters"},
+
+	{"FS4101", "disk_full", "The disk watermark has made indices read-only", waits, "free disk space or add nodes; OpenSearch lifts the block"},
+	{"FS4102", "index_blocked", "An index is blocked", waits, "remove index.blocks.write or read_only"},
+	{"FS4103", "cluster_blocked", "The cluster is blocked, or not recovered yet", waits, "remove cluster.blocks.*"},
+	{"FS4104", "index_closed", "The index is closed", waits, "open or delete it"},
+	{"FS4105", "too_many_shards", "The cluster has no room for another index", waits, "delete old indices, or raise cluster.max_shards_per_node"},
+	{"FS4106", "alias_without_write_index", "An alias has no write index", waits, "set is_write_index on one index"},
+	{"FS4107", "ids_refused", "The collection refuses ids", waits, "write collection: timeseries"},
+	{"FS4108", "index_missing", "The index does not exist and may not be made", waits, "create it, or allow it in action.auto_create_index"},
+	{"FS4109", "unauthorized", "The cluster does not know us", waits, "correct username and password_file, or the AWS credentials"},
+	{"FS4110", "forbidden", "Our user may not write", waits, "give it indices:data/write/bulk*, index, and indices:admin/create"},
+	{"FS4111", "too_many_requests", "The cluster is busy (429)", "sent again; fewer requests at a time", "nothing, unless it lasts: add nodes"},
+	{"FS4112", "timeout", "The cluster did not answer in time", "sent again; the ids say what is there", "see what slows it down, or raise request_timeout"},
+	{"FS4113", "server_error", "The cluster fails (5xx)", "sent again", "see its log"},
+	{"FS4114", "unknown_status", "The cluster answers with a status that nobody knows", "sent again", "see what stands between"},
+	{"FS4115", "no_bulk_api", "Nothing at the endpoint takes bulk requests", waits, "correct endpoint"},
+	{"FS4116", "not_opensearch", "What answers at the endpoint is not OpenSearch", waits, "correct endpoint"},
+	{"FS4117", "unreachable", "The cluster cannot be reached", waits, "start it, or correct endpoint, DNS, firewall"},
+	{"FS4118", "connection_lost", "The connection broke", "sent again; the ids say what is there", "if it lasts: https:// in endpoint?"},
+	{"FS4119", "tls", "TLS failed", waits, "correct ca_file, client_cert, or the name in endpoint"},
+	{"FS4120", "no_credentials", "There are no AWS credentials", waits, "give the process some, or correct assume_role_arn"},
+	{"FS4121", "setup", "A file or setting of the connection cannot be used", waits, "make the named file usable; it is looked at again"},
+	{"FS4122", "closed", "The output is closed while documents are on their way", back, "nothing: it happens at a stop"},
+	{"FS4123", "answer_too_large", "The answer to a request is too large", "the documents are sent in halves", "nothing"},
+
+	{"FS4201", "mapping_conflict", "A value does not fit the type that its field has", letter, "change the mapping as `fluent-siem deadletter list` says" + replay},
+	{"FS4202", "field_too_long", "A keyword is longer than 32,766 bytes", letter, "ignore_above, or type text" + replay},
+	{"FS4203", "too_many_fields", "The index has as many fields as it may", letter, "raise index.mapping.total_fields.limit, or map overflow as flat_object" + replay},
+	{"FS4204", "unmapped_field", "The mapping is strict and lacks a field", letter, "add the field, or overflow, to the mapping" + replay},
+	{"FS4205", "too_deep", "The document is deeper than index.mapping.depth.limit", letter, "map the field as flat_object" + replay},
+	{"FS4206", "field_name", "A field has no name that OpenSearch can resolve", letter, "rename it in the log type" + replay},
+	{"FS4207", "illegal_argument", "OpenSearch refuses the document for another reason", letter, "see the reason in the dead letter" + replay},
+	{"FS4208", "invalid_index_name", "The index's name is not allowed", letter, "correct index.name of the log type" + replay},
+	{"FS4209", "too_large", "The document alone is larger than a request may be", letter, "raise http.max_content_length" + replay},
+	{"FS4210", "refused", "OpenSearch refuses the document", letter, "see the reason in the dead letter" + replay},
+	{"FS4211", "version_conflict", "A newer version of the document is there", letter, "nothing, or replay it on purpose"},
+	{"FS4212", "id_too_long", "The id has more than 512 bytes", letter, "correct id of the log type" + replay},
+	{"FS4213", "no_document", "Another input's record is no map", letter, "correct the input"},
+	{"FS4301", "duplicate", "The document is there already", "counted as duplicate; nothing is doubled", "nothing"},
+
+	{LettersFail, "", "Dead letters cannot be written", "their records get no verdict and are kept; their notifications stay in the queue", "make the place writable or free space"},
+	{LettersFull, "", "The folder of dead letters has reached dead_letter_limit", "their records get no verdict and are kept; their notifications stay in the queue", "`fluent-siem deadletter replay` and `prune`, or raise dead_letter_limit"},
+	{BrokenChunk, "broken_chunk", "A chunk of the host is damaged", "its rest is kept as a dead letter; records from S3 come again with their notification", "look for damaged storage of the host"},
+	{"FS5004", "no_input", "A letter's object is to be read from S3, and the configuration has no input s3_sqs", "the letter stays open", "name the configuration that has it"},
+	{"FS5005", "unread", "A letter's object could not be read now", "the letter stays open", "see its newest reason"},
+}
