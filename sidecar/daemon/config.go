@@ -21,6 +21,7 @@ import (
 	"github.com/fluent-siem/fluent-siem/sidecar/feed/geoip"
 	"github.com/fluent-siem/fluent-siem/sidecar/feed/ioc"
 	"github.com/fluent-siem/fluent-siem/sidecar/feed/proxies"
+	"github.com/fluent-siem/fluent-siem/sidecar/indexmetrics"
 	"github.com/fluent-siem/fluent-siem/sidecar/throttle"
 )
 
@@ -78,6 +79,16 @@ var sections = map[string]opener{
 		}
 		return duty{"throttle", func(ctx context.Context, env feed.Env, _ *feed.Metrics) error {
 			return throttle.Run(ctx, cfg, b.cluster, throttle.Env{Log: env.Log, Health: env.Health, Metrics: env.Metrics, AWS: env.AWS})
+		}}, err
+	},
+	"index_metrics": func(s *config.Section, b base) (duty, error) {
+		cfg := indexmetrics.Defaults()
+		err := s.Load(&cfg)
+		if err == nil && len(b.cluster.Endpoint) == 0 {
+			err = fmt.Errorf("index_metrics needs the section opensearch with the endpoint of the cluster")
+		}
+		return duty{"index_metrics", func(ctx context.Context, env feed.Env, _ *feed.Metrics) error {
+			return indexmetrics.Run(ctx, cfg, b.cluster, indexmetrics.Env{Log: env.Log, Health: env.Health, Metrics: env.Metrics, AWS: env.AWS})
 		}}, err
 	},
 }

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/fluent-siem/fluent-siem/sidecar/feed/geoip"
 	"github.com/fluent-siem/fluent-siem/sidecar/feed/ioc"
 	"github.com/fluent-siem/fluent-siem/sidecar/feed/proxies"
+	"github.com/fluent-siem/fluent-siem/sidecar/indexmetrics"
 	"github.com/fluent-siem/fluent-siem/sidecar/throttle"
 )
 
@@ -43,6 +45,7 @@ func TestManual(t *testing.T) {
 		{"proxies", "../feed/proxies/proxies.go", proxies.Defaults()},
 		{"opensearch: the cluster, with the settings of the output", "../../outputs/opensearch/config.go", opensearch.Defaults()},
 		{"throttle", "../throttle/config.go", throttle.Defaults()},
+		{"index_metrics", "../indexmetrics/run.go", indexmetrics.Defaults()},
 	} {
 		table, err := settingstest.Table(part.source, part.defaults)
 		if err != nil {
@@ -58,6 +61,29 @@ func TestManual(t *testing.T) {
 	old, err := os.ReadFile(path)
 	if err != nil || string(old) != b.String() {
 		t.Errorf("%s is not what the source says (%v); UPDATE=1 go test writes it", path, err)
+	}
+}
+
+// TestIndexMetricsNeedACluster, and take it from the section opensearch.
+func TestIndexMetricsNeedACluster(t *testing.T) {
+	for text, want := range map[string]string{
+		"index_metrics:\n  interval: 30m\n":                                                   "index_metrics needs the section opensearch",
+		"opensearch:\n  endpoint: https://search.example:9200\nindex_metrics:\n  to: s3\n":    "bucket",
+		"opensearch:\n  endpoint: https://search.example:9200\nindex_metrics:\n  series: 5\n": "",
+	} {
+		path := filepath.Join(t.TempDir(), "sidecar.yaml")
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		cfg, err := Load(path)
+		switch {
+		case want == "":
+			if err != nil || len(cfg.duties) != 1 || cfg.duties[0].name != "index_metrics" {
+				t.Errorf("%q: %+v %v", text, cfg, err)
+			}
+		case err == nil || !strings.Contains(err.Error(), want):
+			t.Errorf("%q: %v, want %q", text, err, want)
+		}
 	}
 }
 
