@@ -38,11 +38,7 @@ func (setupPlanCommand) Help() string {
 that roll over, life cycles, roles, snapshots, settings, a channel for notifications. What somebody else
 made or changed is kept unless --force is given; what the cluster lacks, such as a plugin, is skipped.
 
-Works with OpenSearch 2 and 3, with OpenSearch Service and Serverless (templates only).
-
-Examples:
-
-  $ fluent-siem setup plan --help`
+Works with OpenSearch 2 and 3, with OpenSearch Service and Serverless (templates only).`
 }
 
 // Run compares.
