@@ -152,6 +152,16 @@ func (c *Converter) indicate() {
 			m.Domain(f.name, string(name))
 		}
 	}
+	for _, f := range c.p.iocURL {
+		if u := c.text(f.slot); len(u) > 0 {
+			m.URL(f.name, string(u))
+		}
+	}
+	for _, f := range c.p.iocHash {
+		if hash := c.text(f.slot); len(hash) > 0 {
+			m.Hash(f.name, string(hash))
+		}
+	}
 	if m.Empty() {
 		return
 	}

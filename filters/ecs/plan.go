@@ -54,6 +54,8 @@ type plan struct {
 	agent    *agentRule
 	iocIP    []iocField
 	iocName  []iocField
+	iocURL   []iocField
+	iocHash  []iocField
 	indices  []indexRule // the type's, then those that a step may choose
 	fixed    *layout     // columns without a header, groups of a pattern
 	guesses  []*layout   // columns whose header is missing, by their number
@@ -272,6 +274,12 @@ func (p *plan) enrichment(bad *settings.Problems) {
 	}
 	for _, name := range t.IOC.Domain {
 		p.iocName = append(p.iocName, iocField{p.slot(name), name})
+	}
+	for _, name := range t.IOC.URL {
+		p.iocURL = append(p.iocURL, iocField{p.slot(name), name})
+	}
+	for _, name := range t.IOC.Hash {
+		p.iocHash = append(p.iocHash, iocField{p.slot(name), name})
 	}
 	p.std.threat = p.slot("threat")
 }

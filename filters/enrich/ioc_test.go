@@ -155,6 +155,33 @@ func TestReservedAddressesMatchNothing(t *testing.T) {
 	}
 }
 
+// TestNamesURLsAndHashes shows what matches, and that a value in two fields is
+// told once.
+func TestNamesURLsAndHashes(t *testing.T) {
+	var m Matches
+	m.Reset(tableOf(t, `
+{"type":"domain-name","value":"evil.example","name":"a domain"}
+{"type":"url","value":"http://bad.example/x","name":"a URL"}
+{"type":"file","value":"0123456789abcdef0123456789abcdef","name":"a hash"}
+`))
+	m.URL("url.full", "http://BAD.example/x#top")
+	m.URL("url.full", "http://bad.example/")
+	m.Hash("file.hash.md5", "0123456789ABCDEF0123456789ABCDEF")
+	m.Hash("file.hash.sha1", "no hash")
+	m.Domain("url.domain", "www.evil.example")
+	m.Domain("dns.question.name", "www.evil.example")
+	want := `{"enrichments":[{"indicator":{"name":"a URL","type":"url"},"matched":{"field":["url.full"],"atomic":"http://BAD.example/x#top"}},` +
+		`{"indicator":{"name":"a hash","type":"file"},"matched":{"field":["file.hash.md5"],"atomic":"0123456789ABCDEF0123456789ABCDEF"}},` +
+		`{"indicator":{"name":"a domain","type":"domain-name"},"matched":{"field":["url.domain","dns.question.name"],"atomic":"www.evil.example"}}],` +
+		`"matched":{"types":["url","file","domain-name"],"indicators":["http://BAD.example/x#top","0123456789ABCDEF0123456789ABCDEF","www.evil.example"],"names":["a URL","a hash","a domain"]}}`
+	var w event.Writer
+	w.Reset(nil, false)
+	m.Write(&w)
+	if string(w.Buf) != want {
+		t.Errorf("%s, want\n%s", w.Buf, want)
+	}
+}
+
 // TestANewerTableIsTaken shows that the file may come late, that a table that
 // replaces it is taken, and that one that is damaged is not.
 func TestANewerTableIsTaken(t *testing.T) {

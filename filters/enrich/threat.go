@@ -21,10 +21,10 @@ type Matches struct {
 	hits   int
 }
 
-// value is one address or domain, where it stands, and who warns of it.
+// value is one address, name, URL or hash, where it stands, and who warns of it.
 type value struct {
-	addr   netip.Addr // invalid: a domain
-	domain string
+	addr   netip.Addr // invalid: a text
+	text   string
 	fields []string
 	rows   []*Indicator
 }
@@ -48,25 +48,33 @@ func (m *Matches) Addr(field string, a netip.Addr) {
 		}
 	}
 	v := m.next(field)
-	v.addr, v.domain = a, ""
+	v.addr, v.text = a, ""
 	v.rows = indicatorsOf(m.table, a, v.rows[:0])
 	m.hits += len(v.rows)
 }
 
 // Domain looks up a name that stands in field, such as dns.question.name.
-func (m *Matches) Domain(field, name string) {
+func (m *Matches) Domain(field, name string) { m.look(field, name, m.table.Domain) }
+
+// URL looks up a URL that stands in field, such as url.full.
+func (m *Matches) URL(field, u string) { m.look(field, u, m.table.URL) }
+
+// Hash looks up a hash that stands in field, such as file.hash.sha256.
+func (m *Matches) Hash(field, hash string) { m.look(field, hash, m.table.Hash) }
+
+func (m *Matches) look(field, text string, in func(string, []*Indicator) []*Indicator) {
 	if m.table == nil {
 		return
 	}
 	for i := range m.values[:m.n] {
-		if v := &m.values[i]; !v.addr.IsValid() && v.domain == name {
+		if v := &m.values[i]; !v.addr.IsValid() && v.text == text {
 			v.in(field)
 			return
 		}
 	}
 	v := m.next(field)
-	v.addr, v.domain = netip.Addr{}, name
-	v.rows = m.table.Domain(name, v.rows[:0])
+	v.addr, v.text = netip.Addr{}, text
+	v.rows = in(text, v.rows[:0])
 	m.hits += len(v.rows)
 }
 
@@ -93,7 +101,7 @@ func (v *value) appendText(dst []byte) []byte {
 	if v.addr.IsValid() {
 		return v.addr.AppendTo(dst)
 	}
-	return append(dst, v.domain...)
+	return append(dst, v.text...)
 }
 
 var (
@@ -215,7 +223,7 @@ func (m *Matches) earlier(i, j int, text string, of func(*Indicator) string) boo
 	return false
 }
 
-// writeIndicator writes an indicator as it matched addr (invalid: a domain).
+// writeIndicator writes an indicator as it matched addr (invalid: a text).
 // What it does not say is absent.
 func writeIndicator(w *event.Writer, i *Indicator, addr netip.Addr) {
 	o := w.Object()

@@ -192,10 +192,13 @@ type ClientIP struct {
 	Forwarded string `yaml:"forwarded"`
 }
 
-// IOC are the ECS fields compared with indicators.
+// IOC are the ECS fields compared with indicators: addresses, names, URLs, and
+// hashes of files.
 type IOC struct {
 	IP     []string `yaml:"ip"`
 	Domain []string `yaml:"domain"`
+	URL    []string `yaml:"url"`
+	Hash   []string `yaml:"hash"`
 }
 
 // Candidates are the record's fields that an ECS field may come from, in order:
