@@ -105,6 +105,7 @@ func New(cfg Config, p *process.Process, opts ...Option) (*Filter, error) {
 			return nil, fmt.Errorf("filter ecs: %w", err)
 		}
 	}
+	p.SetVersion("log_types", func() string { return p.LogTypes.Set().Version() })
 	f.workers.New = func() any {
 		return &worker{f: f, c: f.engine.NewConverter(), objects: map[uint64]*Object{}, matches: map[match]int{}}
 	}
@@ -117,6 +118,7 @@ func newEngine(cfg Config, p *process.Process, log *slog.Logger) (*Engine, error
 	if cfg.GeoipDir != "" {
 		e.Geo = enrich.OpenGeo(cfg.GeoipDir, log)
 		e.close = append(e.close, e.Geo.Close)
+		p.SetVersion("geoip", func() string { return geoVersion(e.Geo) })
 	}
 	rules, err := openRules(cfg, p, log)
 	if err != nil {
@@ -127,6 +129,7 @@ func newEngine(cfg Config, p *process.Process, log *slog.Logger) (*Engine, error
 	}
 	if rules != nil {
 		e.Rules = rules.Load
+		p.SetVersion("exclusions", rules.Version)
 		e.close = append(e.close, rules.Close)
 	}
 	if cfg.IndicatorsFile != "" {
@@ -138,6 +141,15 @@ func newEngine(cfg Config, p *process.Process, log *slog.Logger) (*Engine, error
 		e.Proxies = followed(e, cfg.ProxiesFile, log, "a proxy is not used; the others are", enrich.LoadProxies)
 	}
 	return e, nil
+}
+
+// geoVersion names the databases that answer now.
+func geoVersion(g *enrich.Geo) string {
+	var list []string
+	for _, v := range g.Versions() {
+		list = append(list, v.Type+"@"+v.Built.UTC().Format(time.DateOnly))
+	}
+	return strings.Join(list, ",")
 }
 
 // followed opens a table that is read anew when its file is replaced. load

@@ -13,15 +13,21 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/zeebo/xxh3"
+
 	"github.com/fluent-siem/fluent-siem/conf"
 	"github.com/fluent-siem/fluent-siem/internal/follow"
 )
 
 // Set is one consistent set of log types. It does not change.
 type Set struct {
-	types []*Type // most specific first
-	names map[string]*Type
+	version uint64  // of all their texts
+	types   []*Type // most specific first
+	names   map[string]*Type
 }
+
+// Version is a short name for what all files of the set say.
+func (s *Set) Version() string { return fmt.Sprintf("%016x", s.version)[:8] }
 
 // Types returns the log types, most specific first. Do not change them.
 func (s *Set) Types() []*Type { return s.types }
@@ -187,7 +193,9 @@ func read(dir string) (*Set, error) {
 	}
 	set := &Set{names: map[string]*Type{}}
 	var errs []error
+	hash := xxh3.New()
 	add := func(name string, text []byte, own bool) {
+		fmt.Fprintf(hash, "%s %d\n%s", name, len(text), text) // a hash takes everything
 		t, err := Parse(name, text)
 		if err != nil {
 			errs = append(errs, err)
@@ -227,6 +235,7 @@ func read(dir string) (*Set, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
+	set.version = hash.Sum64()
 	for _, t := range set.names {
 		set.types = append(set.types, t)
 	}

@@ -12,6 +12,7 @@ import (
 	"cmp"
 	"log/slog"
 	"maps"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -43,7 +44,7 @@ type Process struct {
 	level    slog.LevelVar
 	mu       sync.Mutex
 	health   map[string]string
-	versions map[string]string
+	versions map[string]func() string
 	served   map[string]*server
 }
 
@@ -59,7 +60,7 @@ func New() *Process {
 		LogTypes: types,
 		Metrics:  prometheus.NewRegistry(),
 		health:   map[string]string{},
-		versions: map[string]string{},
+		versions: map[string]func() string{"program": program},
 		served:   map[string]*server{},
 	}
 	p.Metrics.MustRegister(leaseCollector{p.Leases})
@@ -85,33 +86,47 @@ func (p *Process) SetHealth(component, problem string) {
 	p.health[component] = problem
 }
 
-// SetVersion says which version of something is in use from now on, such as a
-// table's or a configuration's: a short word without blanks, "" when it is no
-// longer used. The ledger notes it with each object.
-func (p *Process) SetVersion(of, version string) {
+// SetVersion says how to learn which version of something is in use, such as a
+// table or a configuration: a short word without blanks, "" for none. nil ends
+// that. The ledger notes the versions with each object.
+func (p *Process) SetVersion(of string, now func() string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if version == "" {
+	if now == nil {
 		delete(p.versions, of)
 		return
 	}
-	p.versions[of] = version
+	p.versions[of] = now
 }
 
-// Versions is what SetVersion was told, as name=version, sorted, separated by
-// blanks.
+// Versions are the versions of everything that is in use now, as name=version,
+// sorted, separated by blanks.
 func (p *Process) Versions() string {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	var b strings.Builder
-	for i, of := range slices.Sorted(maps.Keys(p.versions)) {
-		if i > 0 {
-			b.WriteByte(' ')
+	all := maps.Clone(p.versions)
+	p.mu.Unlock()
+	var list []string
+	for _, of := range slices.Sorted(maps.Keys(all)) {
+		if v := all[of](); v != "" {
+			list = append(list, of+"="+v)
 		}
-		b.WriteString(of + "=" + p.versions[of])
 	}
-	return b.String()
+	return strings.Join(list, " ")
 }
+
+// program is the version of this program: its commit, where it was built from one.
+var program = sync.OnceValue(func() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return ""
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			return s.Value[:min(12, len(s.Value))]
+		}
+	}
+	return strings.Trim(info.Main.Version, "()")
+})
 
 // Problem is what is wrong with a component.
 type Problem struct {

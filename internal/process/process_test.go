@@ -60,13 +60,16 @@ func TestSocketShowsHealthAndMetricsToItsOwnerOnly(t *testing.T) {
 
 func TestVersions(t *testing.T) {
 	p := New()
-	p.SetVersion("rules", "1")
-	p.SetVersion("geoip", "2026-01-05")
-	p.SetVersion("rules", "2")
+	p.SetVersion("program", nil) // of the test
+	version := "1"
+	p.SetVersion("rules", func() string { return version })
+	p.SetVersion("geoip", func() string { return "2026-01-05" })
+	p.SetVersion("none", func() string { return "" })
+	version = "2"
 	if got := p.Versions(); got != "geoip=2026-01-05 rules=2" {
 		t.Errorf("%q", got)
 	}
-	p.SetVersion("geoip", "")
+	p.SetVersion("geoip", nil)
 	if got := p.Versions(); got != "rules=2" {
 		t.Errorf("%q", got)
 	}

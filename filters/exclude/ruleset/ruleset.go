@@ -31,6 +31,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -156,6 +157,17 @@ func Read(cfg Config) (*exclude.Rules, error) {
 
 // Load returns the rules of now; never nil.
 func (s *Store) Load() *exclude.Rules { return s.rules.Load() }
+
+// Version is a short name for what all places say, usable or not.
+func (s *Store) Version() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	h := sha256.New()
+	for _, at := range s.places {
+		h.Write(at.last[:])
+	}
+	return hex.EncodeToString(h.Sum(nil)[:4])
+}
 
 // Close stops following. The rules stay.
 func (s *Store) Close() {
