@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 
 	"github.com/fluent-siem/fluent-siem/filters/ecs"
+	"github.com/fluent-siem/fluent-siem/internal/code"
 	"github.com/fluent-siem/fluent-siem/internal/process"
 	"github.com/fluent-siem/fluent-siem/internal/settings"
 	"github.com/fluent-siem/fluent-siem/outputs/opensearch"
@@ -94,10 +95,10 @@ func beginInit() {
 func refuse(plugin string, err error) bool {
 	what := fmt.Sprintf("the configuration of %s cannot work: %v", plugin, err)
 	if reloaded.Load() {
-		slog.Error(what + "; the agent goes on and this plugin is degraded: correct the configuration and reload again")
-		process.Shared().SetHealth(plugin, what)
+		slog.Error(what + "; the agent goes on and this plugin is degraded: correct the configuration and reload again", code.Config.Attr())
+		process.Shared().SetHealth(plugin, code.Config.In(what))
 		return false
 	}
-	slog.Error(what + "; Fluent Bit will not start: correct it and start again")
+	slog.Error(what + "; Fluent Bit will not start: correct it and start again", code.Config.Attr())
 	return true
 }

@@ -20,6 +20,10 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	codes "github.com/fluent-siem/fluent-siem/internal/code"
+	"github.com/fluent-siem/fluent-siem/internal/settings"
+	"github.com/fluent-siem/fluent-siem/sidecar/hostconfig"
+
 	"github.com/fluent-siem/fluent-siem/sidecar/feed/parse"
 )
 
@@ -100,11 +104,26 @@ func Run(ctx context.Context, args []string, t Terminal) int {
 	case errors.Is(err, errQuiet):
 		return Failed
 	}
-	fmt.Fprintf(t.Err, "fluent-siem: %v\n", err)
+	fmt.Fprintf(t.Err, "fluent-siem: %s\n", codeOf(err).In(err.Error()))
 	if errors.As(err, &usage) {
 		return Usage
 	}
 	return Failed
+}
+
+// codeOf is the code of what is wrong before anything was done; other errors
+// have said theirs, or have none.
+func codeOf(err error) codes.Code {
+	var file *hostconfig.Error
+	var setting *settings.Error
+	var usage usageError
+	switch {
+	case errors.As(err, &file), errors.As(err, &setting):
+		return codes.Config
+	case errors.As(err, &usage):
+		return codes.Usage
+	}
+	return ""
 }
 
 // newParser returns the parser of c; exit is called after a help text.
