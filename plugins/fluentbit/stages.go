@@ -95,10 +95,10 @@ func beginInit() {
 func refuse(plugin string, err error) bool {
 	what := fmt.Sprintf("the configuration of %s cannot work: %v", plugin, err)
 	if reloaded.Load() {
-		slog.Error(what + "; the agent goes on and this plugin is degraded: correct the configuration and reload again", code.Config.Attr())
+		slog.Error(what+"; the agent goes on and this plugin is degraded: correct the configuration and reload again", code.Config.Attr())
 		process.Shared().SetHealth(plugin, code.Config.In(what))
 		return false
 	}
-	slog.Error(what + "; Fluent Bit will not start: correct it and start again", code.Config.Attr())
+	slog.Error(what+"; Fluent Bit will not start: correct it and start again", code.Config.Attr())
 	return true
 }
