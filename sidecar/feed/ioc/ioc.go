@@ -105,8 +105,11 @@ func newMaker(cfg Config, env feed.Env) *maker {
 func (m *maker) run(ctx context.Context, changed <-chan struct{}) error {
 	ticker := time.NewTicker(rebuild)
 	defer ticker.Stop()
-	if _, err := os.Stat(m.cfg.File); err == nil {
-		m.make(ctx) // feeds may have been added or taken away
+	for _, s := range m.sources {
+		if !s.checked().IsZero() {
+			m.make(ctx) // feeds may have been added or taken away, or the table
+			break
+		}
 	}
 	for {
 		select {

@@ -420,6 +420,19 @@ func TestRun(t *testing.T) {
 			t.Error(err)
 		}
 	}
+	// After a restart nothing is asked for, and the table is made if it is gone.
+	if err := os.Remove(r.m.cfg.File); err != nil {
+		t.Fatal(err)
+	}
+	r.net.do(func() { r.net.asked = nil })
+	ctx, stop = context.WithCancel(t.Context())
+	env.Metrics = prometheus.NewRegistry()
+	go func() { ended <- Run(ctx, r.m.cfg, env, feed.NewMetrics(env.Metrics)) }()
+	await("the table after a restart", r.m.cfg.File)
+	stop()
+	if err := <-ended; err != nil || len(r.net.asked) > 0 {
+		t.Errorf("%v; asked %q", err, r.net.asked)
+	}
 }
 
 // TestFleet has one sidecar make a table of what lies in S3, in the original's
