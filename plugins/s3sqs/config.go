@@ -53,6 +53,12 @@ type Config struct {
 	// go first. A record takes some 300 bytes.
 	LedgerSize settings.Bytes `conf:"ledger_size"`
 
+	// LedgerIndex is the beginning of an index that gets a document for each object
+	// that has ended, such as siem-ledger; the month follows. It is a copy, through
+	// the pipeline's output and without acknowledgement: what is lost on the way is
+	// in the ledger. Empty: none.
+	LedgerIndex string `conf:"ledger_index"`
+
 	// MemoryLimit bounds the bytes of records that have no verdict yet. A record
 	// counts as what its document will occupy: three times its length and 1 KB.
 	MemoryLimit settings.Bytes `conf:"memory_limit"`
@@ -190,6 +196,12 @@ func (c Config) Validate() error {
 	if c.SplitRecords < 0 || c.SplitRecords > 0 && c.SplitRecords < 1000 {
 		bad.Add("split_records", "%d records are too few for a part; write at least 1000, or 0 for no parts", c.SplitRecords)
 	}
+	if c.LedgerIndex != "" && !indexName.MatchString(c.LedgerIndex) {
+		bad.Add("ledger_index", "%q cannot be the name of an index; write lower-case letters, digits, - and _, like siem-ledger", c.LedgerIndex)
+	}
+	if c.LedgerIndex != "" && !c.Ledger {
+		bad.Add("ledger_index", "needs ledger on")
+	}
 	if c.LedgerSize < 1<<20 {
 		bad.Add("ledger_size", "%v is less than 1MB; write ledger off to keep none", c.LedgerSize)
 	}
@@ -198,6 +210,8 @@ func (c Config) Validate() error {
 	}
 	return bad.Err()
 }
+
+var indexName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,199}$`)
 
 var accountID = regexp.MustCompile(`^[0-9]{12}$`)
 

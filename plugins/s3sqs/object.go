@@ -124,7 +124,7 @@ func (q *queue) read(h *hold, a announced, src lease.Source, f split.Framing, lo
 		rd.partAfter = max(a.first, 1) - 1 + uint64(n)
 	}
 	outcome := "read"
-	res, err := split.Records(content, f, q.run.limits, rd.record)
+	res, err := rd.cut(content, f)
 	defer func() { h.handed(rd.handed, res.Bytes) }()
 	if errors.Is(err, errParted) {
 		outcome, err = "parted", nil
@@ -255,6 +255,26 @@ func (rd *reader) record(r split.Record) error {
 	return nil
 }
 
+// cut cuts the object into records, when it is its turn. What a small one has
+// gathered is handed on after that, so that waiting for the host holds up no other.
+func (rd *reader) cut(content *body, f split.Framing) (res split.Result, err error) {
+	select {
+	case rd.q.run.cutting <- struct{}{}:
+		defer func() { <-rd.q.run.cutting }()
+		return split.Records(content, f, rd.q.run.limits, rd.record)
+	case <-rd.h.ctx.Done():
+		return res, context.Cause(rd.h.ctx)
+	}
+}
+
+// chunk returns an empty one, fit for the object's size.
+func (rd *reader) chunk() *chunk {
+	if size := rd.src.Size; size > 0 && size < smallSize {
+		return &chunk{events: make([]byte, 0, 4*size+1<<10)}
+	}
+	return chunks.Get().(*chunk)
+}
+
 // quarantine ends the object's books with a record that stands for what cannot
 // be read of it: a dead letter, from which a replay reads it again. With
 // acknowledge: queued there is none, for nobody would know what it is.
@@ -266,7 +286,7 @@ func (rd *reader) quarantine(class string, why error) error {
 			}
 		}
 		if rd.c == nil {
-			rd.c = chunks.Get().(*chunk)
+			rd.c = rd.chunk()
 		}
 		size := credit(0)
 		rd.last = max(rd.last+1, rd.a.first)
@@ -298,7 +318,7 @@ func (rd *reader) begin(head *split.Head) error {
 	}
 	rd.head, rd.o = head, rd.h.lease.Add(src)
 	if rd.c == nil {
-		rd.c = chunks.Get().(*chunk)
+		rd.c = rd.chunk()
 	}
 	return nil
 }

@@ -23,6 +23,7 @@ type run struct {
 	limits  split.Limits
 	queues  []*queue
 	ledger  *ledger.Ledger // nil: none is kept
+	cutting chan struct{}  // a place for each object that is cut into records; the others wait for their first byte
 
 	holding context.Context    // ends when everything was given back
 	release context.CancelFunc // of appending: the host is not asked any more
@@ -32,6 +33,11 @@ type run struct {
 	returning sync.WaitGroup // messages on their way back
 	closing   sync.WaitGroup // batches of deletes and returns
 }
+
+// cutMost is how many objects are cut into records at the same time: each needs
+// buffers of some hundred kilobytes. Many more may wait for the answer of S3, which
+// is what takes the time of small ones.
+const cutMost = 32
 
 // ErrNoVerdicts is the cause with which a host ends Run's context when its
 // outputs have ended already: waiting for verdicts would be in vain.
@@ -54,7 +60,7 @@ func (in *Input) Run(ctx context.Context, sink Sink) error {
 	}
 	holding, release := context.WithCancel(context.WithoutCancel(ctx))
 	defer release()
-	r := &run{in: in, clients: clients, gate: newGate(in), holding: holding, limits: in.limits}
+	r := &run{in: in, clients: clients, gate: newGate(in), holding: holding, limits: in.limits, cutting: make(chan struct{}, cutMost)}
 	if f, err := os.Stat(in.cfg.StateDir); err == nil && f.IsDir() {
 		r.limits.TempDir = in.cfg.StateDir
 	}
@@ -79,6 +85,9 @@ func (in *Input) Run(ctx context.Context, sink Sink) error {
 	keeping.Go(func() { r.gate.adapt(holding) })
 	keeping.Go(func() { in.pace.tick(holding) })
 	keeping.Go(func() { throttle.Follow(holding, in.cfg.StateDir, in.log, in.obey) })
+	if in.cfg.LedgerIndex != "" {
+		keeping.Go(r.copyLedger(appending, sink))
+	}
 	for _, url := range in.cfg.QueueURL {
 		q := newQueue(r, url)
 		r.queues = append(r.queues, q)
