@@ -219,10 +219,14 @@ func (c *Converter) writeObject(v *fastjson.Value, n *node, depth int) (merged u
 	w := &c.w
 	object := v.GetObject()
 	repeated := repeats(object)
+	var last map[string]int // where a key stands last, of an object with many
+	if repeated && object.Len() > manyKeys {
+		last = lastPlaces(object)
+	}
 	i := 0
 	object.Visit(func(k []byte, item *fastjson.Value) {
 		i++
-		if repeated && laterEqual(object, k, i) {
+		if last != nil && last[string(k)] != i || last == nil && repeated && laterEqual(object, k, i) {
 			return
 		}
 		if n != nil {
@@ -361,6 +365,20 @@ func repeats(o *fastjson.Object) bool {
 		seen[word] |= bit
 	})
 	return repeated
+}
+
+// manyKeys is how many keys are compared one with another; of more a map is made,
+// for a record may have a million.
+const manyKeys = 256
+
+// lastPlaces says which member is the last with its key; the first is 1.
+func lastPlaces(o *fastjson.Object) map[string]int {
+	places, i := make(map[string]int, o.Len()), 0
+	o.Visit(func(k []byte, _ *fastjson.Value) {
+		i++
+		places[unsafeString(k)] = i
+	})
+	return places
 }
 
 // laterEqual reports whether one of the members after the first n has key k.
