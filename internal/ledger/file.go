@@ -9,6 +9,7 @@ import (
 	"time"
 
 	bolt "go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 
 	"github.com/fluent-siem/fluent-siem/internal/lease"
 )
@@ -37,7 +38,7 @@ func openFile(dir string) (*bolt.DB, error) {
 	for n := 1; n <= filesMost; n++ {
 		path := fileName(dir, n)
 		db, err := lock(path)
-		if errors.Is(err, bolt.ErrTimeout) {
+		if errors.Is(err, bolterrors.ErrTimeout) {
 			continue
 		}
 		if err == nil {
@@ -57,7 +58,7 @@ func openFile(dir string) (*bolt.DB, error) {
 
 var errDamaged = errors.New("the file is damaged")
 
-// lock opens a file for writing; bolt.ErrTimeout when another process has it.
+// lock opens a file for writing; bolterrors.ErrTimeout when another process has it.
 func lock(path string) (db *bolt.DB, err error) {
 	err = guard(func() error {
 		db, err = bolt.Open(path, 0o600, &bolt.Options{Timeout: 1, FreelistType: bolt.FreelistMapType})
@@ -75,13 +76,13 @@ func lock(path string) (db *bolt.DB, err error) {
 	})
 	var system *os.PathError
 	switch {
-	case err == nil, errors.Is(err, bolt.ErrTimeout), errors.As(err, &system):
+	case err == nil, errors.Is(err, bolterrors.ErrTimeout), errors.As(err, &system):
 		return db, err
 	}
 	if db != nil {
 		_ = guard(db.Close)
 	}
-	if errors.Is(err, bolt.ErrInvalid) || errors.Is(err, bolt.ErrChecksum) || errors.Is(err, bolt.ErrVersionMismatch) || db == nil {
+	if errors.Is(err, bolterrors.ErrInvalid) || errors.Is(err, bolterrors.ErrChecksum) || errors.Is(err, bolterrors.ErrVersionMismatch) || db == nil {
 		return nil, fmt.Errorf("%w: %w", errDamaged, err)
 	}
 	return nil, err

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	bolt "go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 )
 
 // ServeHTTP answers with the records of the ledger, a line of JSON each; query
@@ -65,7 +66,7 @@ func Sources(ctx context.Context, dir string, f Filter) (all []Records, close fu
 	for _, path := range files {
 		db, err := openToRead(path)
 		switch {
-		case errors.Is(err, bolt.ErrTimeout):
+		case errors.Is(err, bolterrors.ErrTimeout):
 			held++
 		case err != nil:
 			close()
