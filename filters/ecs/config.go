@@ -97,7 +97,8 @@ type Config struct {
 
 	// ProxiesFile lists the networks of proxies that are trusted (your own load
 	// balancers, a content delivery network), one a line: where one of them is
-	// the client of a web server, the address that it forwarded takes its place.
+	// the client of a web server, the address that it forwarded takes its place. The sidecar
+	// makes such a list; the file may be missing, and come later.
 	ProxiesFile string `conf:"proxies_file"`
 
 	// Threads is how many cores one buffer is spread over; 0 is all of them.
@@ -124,7 +125,7 @@ func (c Config) Validate() error {
 	if c.Threads < 0 || c.Threads > 1024 {
 		bad.Add("threads", "%d; use 0 for all cores, or their number", c.Threads)
 	}
-	for key, path := range map[string]string{"logtypes_dir": c.LogtypesDir, "exclude_file": c.ExcludeFile, "exclude_conditions": c.ExcludeConditions, "proxies_file": c.ProxiesFile} {
+	for key, path := range map[string]string{"logtypes_dir": c.LogtypesDir, "exclude_file": c.ExcludeFile, "exclude_conditions": c.ExcludeConditions} {
 		if path == "" {
 			continue
 		}

@@ -135,6 +135,7 @@ func newEngine(cfg Config, p *process.Process, log *slog.Logger) (*Engine, error
 	if cfg.IndicatorsFile != "" {
 		file := enrich.OpenIndicators(cfg.IndicatorsFile, log)
 		e.Indicators = file.Load
+		p.SetVersion("indicators", func() string { return file.Load().Version() })
 		e.close = append(e.close, file.Close)
 	}
 	if cfg.ProxiesFile != "" {

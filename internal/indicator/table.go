@@ -171,6 +171,14 @@ func (t *Table) Len() int {
 	return int(t.Head.Rows)
 }
 
+// Version names the table, "" for a nil one.
+func (t *Table) Version() string {
+	if t == nil {
+		return ""
+	}
+	return t.Head.Version
+}
+
 // Addr appends to into the rows of a and of every network that holds it, the
 // narrowest first.
 func (t *Table) Addr(a netip.Addr, into []*Row) (rows []*Row) {
