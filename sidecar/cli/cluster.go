@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -87,5 +86,5 @@ func (c clusterFlags) connect(t Terminal) (*opensearch.Client, opensearch.Config
 		return nil, cfg, nil, usageError{err}
 	}
 	api, err := opensearch.NewClient(cfg, func(err error) { fmt.Fprintln(t.Err, "fluent-siem:", err) })
-	return api, cfg, registry.Set(), errors.Join(err)
+	return api, cfg, registry.Set(), err
 }

@@ -187,15 +187,6 @@ func save(dir string, s Step) error {
 	return writeFile(dir, s.Resource, text)
 }
 
-// Removal plans the deletion of everything that setup has made.
-func (c *Cluster) Removal(ctx context.Context, force bool) ([]Step, error) {
-	steps, err := c.Plan(ctx, nil, force)
-	if err != nil || len(c.made) == 0 {
-		return steps, err
-	}
-	return steps, nil
-}
-
 // Forget drops notes of resources that are gone already.
 func (c *Cluster) Forget(ctx context.Context) error {
 	var left record

@@ -4,8 +4,8 @@
 //
 // What there should be is a list of [Resource]s ([Resources]), made from data in
 // conf/opensearch, from the log types, and from the operator's [Settings].
-// [Cluster.Plan] compares it with what there is, [Cluster.Apply] makes it so,
-// [Cluster.Remove] takes it back.
+// [Cluster.Plan] compares it with what there is, [Cluster.Apply] makes it so; a
+// plan of nothing takes everything back.
 //
 // # Promises
 //
@@ -14,7 +14,7 @@
 //   - What somebody else made or changed stays as it is, unless told to force;
 //     what is replaced or deleted is saved before.
 //   - A step that fails is reported, and the others are done all the same.
-//   - Remove deletes what Apply made and nothing else. No index that holds a
+//   - Only what Apply made is deleted. No index that holds a
 //     document is ever deleted.
 //   - What a cluster lacks (a plugin, all but templates on Serverless) is skipped
 //     with the reason.

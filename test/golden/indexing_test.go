@@ -176,7 +176,7 @@ func setUp(t *testing.T) (api *opensearch.Client, prefix string) {
 		if _, _, err := api.Do(ctx, "DELETE", "/"+name+"-*", nil); err != nil {
 			t.Error(err)
 		}
-		steps, err := c.Removal(ctx, true)
+		steps, err := c.Plan(ctx, nil, true)
 		if err == nil {
 			err = c.Apply(ctx, steps, "", func(cluster.Step, error) {})
 		}
