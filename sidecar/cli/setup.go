@@ -105,9 +105,6 @@ func (c setupRemoveCommand) Run(ctx context.Context, t Terminal) error {
 		return err
 	}
 	defer job.close()
-	if err := job.Forget(ctx); err != nil {
-		return err
-	}
 	steps, err := job.Plan(ctx, nil, c.Force)
 	if err != nil {
 		return err

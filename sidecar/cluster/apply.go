@@ -152,7 +152,7 @@ func (c *Cluster) write(ctx context.Context, s Step, backup string) error {
 	return c.writeRecord(ctx, append(c.made.without(s.ID()), note))
 }
 
-// delete takes one resource away, and the note of it.
+// delete takes one resource away, if it is there, and the note of it.
 func (c *Cluster) delete(ctx context.Context, s Step, backup string) error {
 	if err := save(backup, s); err != nil {
 		return err
@@ -169,8 +169,10 @@ func (c *Cluster) delete(ctx context.Context, s Step, backup string) error {
 		}
 		path = "/" + strings.Join(names, ",")
 	}
-	if _, err := c.send(ctx, method, path, body); err != nil {
-		return err
+	if s.current != nil {
+		if _, err := c.send(ctx, method, path, body); err != nil {
+			return err
+		}
 	}
 	return c.writeRecord(ctx, c.made.without(s.ID()))
 }
@@ -185,23 +187,6 @@ func save(dir string, s Step) error {
 		return err
 	}
 	return writeFile(dir, s.Resource, text)
-}
-
-// Forget drops notes of resources that are gone already.
-func (c *Cluster) Forget(ctx context.Context) error {
-	var left record
-	for _, m := range c.made {
-		s := Step{Resource: Resource{Kind: m.Kind, Name: m.Name}}
-		if why, err := c.look(ctx, &s); err != nil {
-			return err
-		} else if why != "" || s.current != nil {
-			left = append(left, m)
-		}
-	}
-	if len(left) == len(c.made) {
-		return nil
-	}
-	return c.writeRecord(ctx, left)
 }
 
 // Export writes each resource into a folder, as its API takes it.

@@ -79,9 +79,7 @@ func (c *Cluster) Plan(ctx context.Context, wanted []Resource, force bool) ([]St
 		if err != nil {
 			return nil, err
 		}
-		if s.Action != Same {
-			steps = append(steps, s)
-		}
+		steps = append(steps, s)
 	}
 	return steps, nil
 }
@@ -151,7 +149,7 @@ func (c *Cluster) deletion(ctx context.Context, m made, force bool) (Step, error
 	}
 	switch {
 	case s.current == nil:
-		s.Action = Same
+		s.Why = "gone already"
 	case m.Found != hash(s.current) && !force && !kinds[m.Kind].fixed:
 		s.Action, s.Why = Keep, "changed by somebody since; --force deletes it"
 	}
