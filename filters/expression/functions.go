@@ -204,12 +204,11 @@ func add(args ...any) (any, error) {
 	if args[0] == nil || args[1] == nil {
 		return nil, errors.New("one side of + is missing")
 	}
-	a, aText := args[0].(string)
-	b, bText := args[1].(string)
+	_, aText := args[0].(string)
+	_, bText := args[1].(string)
 	if aText || bText {
-		var ok1, ok2 bool
-		a, ok1 = text(args[0])
-		b, ok2 = text(args[1])
+		a, ok1 := text(args[0])
+		b, ok2 := text(args[1])
 		switch {
 		case !ok1 || !ok2:
 			return nil, fmt.Errorf("+ does not fit %T and %T", args[0], args[1])
