@@ -40,7 +40,7 @@ type Ledger struct {
 	fresh  bool // open entries are to be looked at with the next write
 	wake   chan struct{}
 	cancel context.CancelFunc
-	opened  chan struct{} // closed when a file was opened, or could not be the first time
+	opened chan struct{} // closed when a file was opened, or could not be the first time
 	gone   chan struct{} // closed when the writer has ended
 
 	known map[uint64]bool // texts of Versions that the file has; the writer's
