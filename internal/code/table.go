@@ -24,6 +24,7 @@ const (
 	LogTypes         Code = "FS2011"
 	NotParted        Code = "FS2012"
 	BadRecords       Code = "FS2013"
+	LedgerIndex      Code = "FS2014"
 	UnreadableRecord Code = "FS3001"
 	NoEvents         Code = "FS3002"
 	Row              Code = "FS3003"
@@ -66,11 +67,12 @@ var table = []Entry{
 	{GivenBack, "", "A message could not be worked on", back, "see the error in the line"},
 	{Queue, "", "The queue cannot be asked", "messages stay in the queue", "allow sqs:ReceiveMessage, DeleteMessage, ChangeMessageVisibility, GetQueueAttributes; correct queue_url, region, credentials"},
 	{Visibility, "", "The queue's visibility timeout cannot be read", "messages are hidden for two minutes at a time instead", "allow sqs:GetQueueAttributes"},
-	{NotDeleted, "", "A message whose records are all stored could not be deleted in time", "it is loaded once more; ids are the same, so nothing is doubled", "nothing, unless it repeats: see HoldLost"},
+	{NotDeleted, "", "A message whose records are all stored could not be deleted in time", "it is loaded once more; ids are the same, so nothing is doubled", "nothing, unless it repeats: see FS2002"},
 	{AWSConfig, "", "The AWS configuration cannot be read", "nothing is received; it is read again", "correct environment, shared files or instance role"},
 	{LogTypes, "", "Log types in logtypes_dir cannot be used", "the last good set stays in use", "correct the file that the line names; try it with `fluent-siem check`"},
 	{NotParted, "", "The rest of a large object could not be announced in parts", "it is read here to its end", "allow sqs:SendMessage on the queue, or set split_records: 0"},
 	{BadRecords, "", "Records of an object cannot be used; the reason of each is one of FS22xx", letters, "see the code of the dead letters" + replay},
+	{LedgerIndex, "", "The host does not take records of the ledger", "they are missing in the index; the ledger itself has them", "look at the host's log"},
 
 	{"FS2101", "gone", "The object does not exist any more", "it is quarantined as a dead letter, then its notification is deleted", "let lifecycle rules delete later than objects are loaded; restore the version" + replay},
 	{"FS2102", "denied", "S3 or KMS denies the object", back, "allow s3:GetObject, s3:GetObjectVersion, kms:Decrypt, or name a role in bucket_roles; it heals by itself then"},

@@ -11,6 +11,7 @@ import (
 
 	"github.com/zeebo/xxh3"
 
+	"github.com/fluent-siem/fluent-siem/internal/code"
 	"github.com/fluent-siem/fluent-siem/internal/event"
 	"github.com/fluent-siem/fluent-siem/internal/ledger"
 )
@@ -33,7 +34,7 @@ func (r *run) copyLedger(ctx context.Context, sink Sink) (copy func()) {
 		case batches <- records:
 		default:
 			if r.in.lines.allow("ledger index") {
-				r.in.log.Warn("the host does not take the records of the ledger in time; these are missing in the index, the ledger itself has them", "records", len(records))
+				r.in.log.Warn("the host does not take the records of the ledger in time; these are missing in the index, the ledger itself has them", "records", len(records), code.LedgerIndex.Attr())
 			}
 		}
 	})
@@ -48,7 +49,7 @@ func (r *run) copyLedger(ctx context.Context, sink Sink) (copy func()) {
 					events = appendLedgerDocument(events, r.in.cfg.LedgerIndex, host, record)
 				}
 				if err := sink.Append(ctx, r.in.tag+".ledger", len(records), events); err != nil && ctx.Err() == nil && r.in.lines.allow("ledger index") {
-					r.in.log.Warn("the host does not take the records of the ledger; these are missing in the index, the ledger itself has them", "records", len(records), "error", err)
+					r.in.log.Warn("the host does not take the records of the ledger; these are missing in the index, the ledger itself has them", "records", len(records), "error", err, code.LedgerIndex.Attr())
 				}
 			case <-ctx.Done():
 				return
