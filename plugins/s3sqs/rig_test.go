@@ -124,10 +124,11 @@ func (r *rig) put(key string, body string) {
 	}
 }
 
-// until waits for a condition.
+// until waits for a condition, longer than a message stays hidden whose receipt
+// was lost on its way.
 func (r *rig) until(what string, f func() bool) {
 	r.t.Helper()
-	for end := time.Now().Add(30 * time.Second); !f(); time.Sleep(2 * time.Millisecond) {
+	for end := time.Now().Add(75 * time.Second); !f(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(end) {
 			r.t.Fatalf("no %s; log:\n%s", what, r.log)
 		}
