@@ -290,7 +290,7 @@ func (l *Ledger) run(ctx context.Context) {
 	l.write(true)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	close(l.gone)
+	defer close(l.gone) // the file is free then
 	for _, f := range l.after {
 		f()
 	}
