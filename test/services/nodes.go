@@ -31,7 +31,7 @@ type node struct {
 func OpenSearchNodes(t testing.TB, n int, settings ...string) *Nodes {
 	t.Helper()
 	_, err := run("the home of OpenSearch", "home")
-	require(t, err)
+	Require(t, err)
 	c, err := StartNodes(t.TempDir(), n, settings...)
 	if err != nil {
 		t.Fatal(err)

@@ -114,12 +114,12 @@ func start(t testing.TB, name string) map[string]string {
 			started[name], reasons[name] = run(name, "start", name)
 		}
 	}
-	require(t, reasons[name])
+	Require(t, reasons[name])
 	return started[name]
 }
 
-// require ends a test whose service cannot be had.
-func require(t testing.TB, err error) {
+// Require ends a test whose service cannot be had, if err says so.
+func Require(t testing.TB, err error) {
 	t.Helper()
 	if err != nil && os.Getenv("REQUIRE_SERVICES") == "1" {
 		t.Fatal(err)
