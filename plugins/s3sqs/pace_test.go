@@ -64,7 +64,7 @@ func TestShareOfTheUsualRate(t *testing.T) {
 		t.Errorf("%d bytes took %v at a quarter of 8 MB a second", n, took)
 	}
 	p.set(throttle.Order{})
-	if !p.limiter.AllowN(time.Now(), paceBurst) || !p.limiter.AllowN(time.Now(), paceBurst) {
+	if now := time.Now(); !p.limiter.AllowN(now, paceBurst) || !p.limiter.AllowN(now.Add(1), paceBurst) {
 		t.Error("it is still held back when the order has ended")
 	}
 }
