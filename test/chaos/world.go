@@ -86,7 +86,7 @@ func newWorld(ctx context.Context, root, dir string, nodes int, r *rand.Rand) (w
 		Dir: filepath.Join(dir, "agent"), Endpoint: w.aws.URL, QueueURL: url, OpenSearch: strings.Join(endpoints, ", "),
 		Input:  rig.Settings{"memory_limit": "16MB"},
 		Filter: rig.Settings{"geoip_dir": filepath.Join(root, "filters/enrich/testdata/mmdb")},
-		Output: rig.Settings{"request_timeout": "5"},
+		Output: rig.Settings{"request_timeout": "5", "repair": "none"}, // so that there are dead letters
 	}
 	if err := os.MkdirAll(w.setup.Dir, 0o700); err != nil {
 		return w, err
