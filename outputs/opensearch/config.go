@@ -100,6 +100,12 @@ type Config struct {
 	// inputs, as it does when it stops. Keep it well below Fluent Bit's grace.
 	StopPatience time.Duration `conf:"stop_patience"`
 
+	// Detour sends late documents whose index takes none any more, because it was
+	// made read-only or closed, to the same name with _01, _02, … behind. What a
+	// read-only index has already is not stored again; a closed one cannot be
+	// asked, so what is loaded a second time then may be there twice. Off: they wait.
+	Detour bool `conf:"detour"`
+
 	// Repair lists the classes of refusals for which a document is changed so
 	// that it fits, and sent again: mapping_conflict, field_too_long,
 	// too_many_fields, unmapped_field, too_deep, field_name; none for no repair. A value
@@ -153,6 +159,7 @@ func Defaults() Config {
 		RequestTimeout:  time.Minute,
 		Patience:        20 * time.Second,
 		StopPatience:    2 * time.Second,
+		Detour:          true,
 		Repair:          slices.Clone(repairable),
 		DeadLetters:     "/var/lib/fluent-siem/dead-letters",
 		DeadLetterSize:  64 << 20,

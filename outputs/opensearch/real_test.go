@@ -134,7 +134,7 @@ func TestVerdictsOfARealCluster(t *testing.T) {
 				n.do("PUT", "/"+index+"/_settings", `{"index.blocks.read_only":null,"index.blocks.write":null}`)
 			})
 			r := newRig(t, nil, func(cfg *Config) {
-				cfg.Endpoint, cfg.Patience, cfg.Repair = []string{n.url}, 2*time.Second, []string{"none"}
+				cfg.Endpoint, cfg.Patience, cfg.Repair, cfg.Detour = []string{n.url}, 2*time.Second, []string{"none"}, false
 			})
 			target := event.Target{Index: []byte(index), ID: []byte("x")}
 			if c.target != nil {
@@ -182,7 +182,7 @@ func TestRealBlockIsLifted(t *testing.T) {
 	n := plainNode(t)
 	index := n.drop(services.Name("out-lifted"))
 	n.must("PUT", "/"+index, `{"settings":{"index.blocks.write":true}}`)
-	r := newRig(t, nil, func(c *Config) { c.Endpoint = []string{n.url} })
+	r := newRig(t, nil, func(c *Config) { c.Endpoint, c.Detour = []string{n.url}, false })
 	chunk, l, _ := r.chunkOf(10, one(index))
 	done := make(chan error)
 	go func() { done <- r.Write(t.Context(), "siem", chunk) }()

@@ -33,7 +33,7 @@ const minBulk = 64 << 10
 type outcome struct {
 	busy  []int32 // to be sent again soon
 	held  []int32 // to be sent again after somebody has repaired something
-	fixed []int32 // to be sent again at once: changed so that they fit
+	fixed []int32 // to be sent again at once: changed so that they fit, or sent elsewhere
 	split bool    // to be sent in halves
 	whole bool    // no document got through: the cluster is the problem, not an index
 	slow  bool    // whole, and somebody has to repair something
@@ -61,7 +61,7 @@ func (j *job) send(b *bulk, list []int32) {
 			list = nil
 		default:
 			if len(o.fixed) > 0 {
-				j.send(b, o.fixed) // not deeper than maxRepairs
+				j.send(b, o.fixed) // not deeper than maxRepairs and maxDetours
 			}
 			if len(o.busy) < len(list) { // a cluster that takes some is not pressed by the rest
 				busyTries = 0
@@ -229,6 +229,7 @@ func (w *Writer) shrink(tooLarge int) {
 // stored.
 func (j *job) judge(b *bulk, list []int32, bad []result) (o outcome) {
 	j.repair(b, list, bad)
+	j.detour(b, list, bad)
 	kept := j.keep(b, list, bad)
 	n := 0 // stored
 	var object *lease.Object
@@ -249,7 +250,7 @@ func (j *job) judge(b *bulk, list []int32, bad []result) (o outcome) {
 				bad[k-1].Verdict = Stored
 			case r.Verdict == Duplicate:
 				outcome = lease.Duplicate
-			case r.Verdict == Repaired:
+			case r.Verdict == Repaired || r.Verdict == Moved:
 				o.fixed = append(o.fixed, list[at])
 				continue
 			case r.Verdict == Rejected && kept == nil:

@@ -57,7 +57,7 @@ func (j *job) tell(b *bulk, list []int32, bad []result, kept error) (sick bool) 
 		}
 		kind := r.Class + " " + g.index
 		switch verdict {
-		case Repaired: // said by repair
+		case Repaired, Moved: // said by repair and detour
 		case Duplicate:
 			w.say(kind, slog.LevelDebug, "documents are there already: loaded before", "index", g.index, "count", g.count, "sample_id", id)
 		case Rejected:

@@ -17,9 +17,10 @@ const (
 	Held                     // not before somebody repairs something: kept, tried slowly
 	Split                    // only for whole requests: send the halves
 	Repaired                 // refused and changed so that it fits: sent again at once
+	Moved                    // its index takes none any more: sent to a neighbour at once
 )
 
-var verdictNames = [...]string{"stored", "duplicate", "dead-lettered", "busy", "held", "split", "repaired"}
+var verdictNames = [...]string{"stored", "duplicate", "dead-lettered", "busy", "held", "split", "repaired", "moved"}
 
 func (v Verdict) String() string { return verdictNames[v] }
 

@@ -165,7 +165,7 @@ func TestSickIndexHoldsUpNoOther(t *testing.T) {
 					}
 					return 0, "", ""
 				}}
-				r := newRig(t, c)
+				r := newRig(t, c, func(c *Config) { c.Detour = false })
 				chunk, l, o := r.chunkOf(100, func(i int) string {
 					if i%10 == 3 {
 						return "sick"
