@@ -91,15 +91,17 @@ func (m maker) remove(l Lifecycle) []any {
 }
 
 // access are the roles and who has them. No role may do more than its duty: the
-// loader writes and cannot read, the exporter sees sizes and writes its own
+// loader writes, asks for what has an id and for mappings (late documents and
+// repairs need that) and cannot search, the exporter sees sizes and writes its own
 // index, the reader reads.
 func (m maker) access() []Resource {
 	logs := m.patterns([]string{"log-*", "metrics-*"})
 	roles := map[string]object{
 		"loader": {
-			"cluster_permissions": []any{"indices:data/write/bulk"},
+			"cluster_permissions": []any{"indices:data/write/bulk", "indices:data/read/mget"},
 			"index_permissions": []any{object{"index_patterns": logs, "allowed_actions": []any{
 				"indices:data/write/bulk*", "indices:data/write/index", "indices:admin/create", "indices:admin/mapping/put",
+				"indices:data/read/mget*", "indices:admin/mappings/get",
 			}}},
 		},
 		"exporter": {

@@ -321,6 +321,8 @@ func TestRolesAreEnough(t *testing.T) {
 		{"loader", "POST", "/_bulk?refresh=wait_for", bulk, 200, `"errors":false`},
 		{"loader", "POST", "/_bulk", strings.ReplaceAll(bulk, "log-aws-waf", "other"), 200, `"status":403`},
 		{"loader", "GET", index + "/_search", "", 403, ""},
+		{"loader", "POST", index + "/_mget?_source=false", `{"ids":["none"]}`, 200, `"found":false`},
+		{"loader", "GET", index + "/_mapping", "", 200, `"mappings"`},
 		{"loader", "DELETE", index, "", 403, ""},
 		{"reader", "GET", index + "/_search", "", 200, "BLOCK"},
 		{"reader", "POST", "/_bulk", bulk, 200, `"status":403`},
