@@ -92,7 +92,8 @@ func TestTheShippedFileCanBeUsed(t *testing.T) {
 	for _, name := range []string{"MAXMIND_ACCOUNT", "MAXMIND_LICENCE_KEY", "OTX_API_KEY", "IOC_FOLDER"} {
 		t.Setenv(name, "s3://value")
 	}
-	if cfg, err := Load("../../conf/sidecar.yaml"); err != nil || len(cfg.duties) != 3 {
+	t.Setenv("OPENSEARCH_URL", "https://search.example.internal:9200")
+	if cfg, err := Load("../../conf/sidecar.yaml"); err != nil || len(cfg.duties) != 4 {
 		t.Errorf("%+v, %v", cfg, err)
 	}
 }
