@@ -13,3 +13,9 @@ var LogTypes embed.FS
 //
 //go:embed opensearch/*.yaml
 var OpenSearch embed.FS
+
+// Dashboards describe the dashboards and index patterns,
+// opensearch/dashboards/*.yaml.
+//
+//go:embed opensearch/dashboards/*.yaml
+var Dashboards embed.FS

@@ -56,6 +56,7 @@ type commands struct {
 	Ledger     ledgerCommand     `cmd:"" help:"See what became of each object, and find what is missing."`
 	Backfill   backfillCommand   `cmd:"" help:"Load what is in a bucket already."`
 	Setup      setupCommand      `cmd:"" help:"Make in the cluster what the pipeline needs: templates, life cycles, roles."`
+	Dashboards dashboardsCommand `cmd:"" help:"Print the dashboards for OpenSearch Dashboards to import."`
 	Throttle   throttleCommand   `cmd:"" help:"Hold the inputs of this host back, or look who does."`
 	Metrics    metricsCommand    `cmd:"" name:"index-metrics" help:"Write down how large and how busy each index is."`
 	Version    versionCommand    `cmd:"" help:"Print version and build."`
