@@ -254,6 +254,7 @@ func Records(r io.Reader, f Framing, lim Limits, emit func(Record) error) (Resul
 	s := &splitter{framing: f, lim: lim.withDefaults(), emit: emit}
 	s.head = &Head{Kind: f.Kind}
 	src := &source{r: r}
+	s.src = src
 	err := s.object(src, src, 0)
 	s.result.Compressed = src.n
 	s.result.Head = *s.head
@@ -270,6 +271,7 @@ func Records(r io.Reader, f Framing, lim Limits, emit func(Record) error) (Resul
 type splitter struct {
 	framing    Framing
 	lim        Limits
+	src        *source
 	emit       func(Record) error
 	emitFailed bool
 	result     Result
@@ -312,6 +314,9 @@ func (s *splitter) good(raw []byte) error {
 
 // bad hands out what should have been the record at position s.number.
 func (s *splitter) bad(raw []byte, why *Error) error {
+	if s.src.err != nil { // cut off by a connection, not by its writer: the object is read again
+		return s.src.err
+	}
 	if s.number < s.framing.First {
 		return nil
 	}
