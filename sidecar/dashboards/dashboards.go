@@ -3,8 +3,9 @@
 //
 // # Promises
 //
-//   - An object's id stays the same as long as its title does, so a later import
-//     replaces it and nothing else.
+//   - Dashboards and index patterns have the original's ids; the id of any other
+//     object follows from its dashboard and title. So a later import replaces it,
+//     and nothing else.
 //   - A description with an unknown key, kind or aggregation is refused.
 //   - Every field that a panel names is in an index template.
 package dashboards

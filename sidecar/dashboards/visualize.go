@@ -28,13 +28,15 @@ func aggs(p Panel) []object {
 	return all
 }
 
-// orderOf is what terms are sorted by: the first metric, or their own order. A
-// metric made of several documents cannot sort.
+// orderOf is what terms are sorted by: the first metric that can sort, or their
+// own order. One made of several values or documents cannot.
 func orderOf(a Agg, p Panel) string {
-	if a.ByKey || len(p.Show) == 0 || p.Show[0].Latest != "" || p.Show[0].Of == "top_hit" || p.Show[0].Of == "percentiles" {
-		return "_key"
+	for i, m := range p.Show {
+		if !a.ByKey && m.Latest == "" && m.Of != "top_hit" && m.Of != "percentiles" {
+			return strconv.Itoa(i + 1)
+		}
 	}
-	return "1"
+	return "_key"
 }
 
 func metric(a Agg) (kind string, params object) {
