@@ -69,9 +69,6 @@ type Engine struct {
 	Rules      func() *exclude.Rules     // those in use now; nil: nothing is excluded but own logs
 	// Trial keeps what the rules exclude; [Converter.Matched] tells.
 	Trial bool
-	// Avoid reports that an index cannot be written; the next of name_01,
-	// name_02, … is used instead. nil: every index can.
-	Avoid func(index string) bool
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/md5" //nolint:gosec // the original's ids, not a secret
 	"encoding/hex"
-	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -124,19 +123,6 @@ func appendPythonNumber(dst []byte, s string) []byte {
 		text += ".0"
 	}
 	return append(dst, text...)
-}
-
-// avoid returns name, or the first of name_01, name_02, … that can be written.
-func avoid(name string, blocked func(string) bool) string {
-	if !blocked(name) {
-		return name
-	}
-	for i := 1; ; i++ {
-		next := fmt.Sprintf("%s_%02d", name, i)
-		if i == 99 || !blocked(next) {
-			return next
-		}
-	}
 }
 
 // appendPythonTime writes a time as datetime.isoformat does, in UTC: a fraction

@@ -209,12 +209,8 @@ func (c *Converter) indexName() []byte {
 		day--
 	}
 	cache := &c.o.indices[c.choice]
-	if cache.day != day || c.engine.Avoid != nil {
-		name := x.of(at, c.engine.Collection)
-		if c.engine.Avoid != nil && c.engine.Collection == Cluster {
-			name = avoid(name, c.engine.Avoid)
-		}
-		cache.day, cache.name = day, []byte(name)
+	if cache.day != day {
+		cache.day, cache.name = day, []byte(x.of(at, c.engine.Collection))
 	}
 	return cache.name
 }

@@ -36,7 +36,7 @@ func (j *job) detour(b *bulk, list []int32, bad []result) {
 		}
 	}
 	for index, results := range byIndex {
-		to, ok := neighbour(index)
+		to, ok := Neighbour(index)
 		if !ok {
 			continue
 		}
@@ -63,8 +63,9 @@ func (j *job) detour(b *bulk, list []int32, bad []result) {
 	}
 }
 
-// neighbour returns the next name: x, x_01, x_02, …
-func neighbour(index string) (next string, ok bool) {
+// Neighbour returns where the documents of an index go that takes none: x, x_01,
+// x_02, … ok is false behind the last.
+func Neighbour(index string) (next string, ok bool) {
 	base, n := index, 0
 	if at := len(index) - 3; at > 0 && index[at] == '_' {
 		if number, err := strconv.Atoi(index[at+1:]); err == nil {

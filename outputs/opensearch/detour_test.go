@@ -81,7 +81,7 @@ func TestNeighbours(t *testing.T) {
 	for index, want := range map[string]string{
 		"log-aws-elb-2024-05": "log-aws-elb-2024-05_01", "log-aws-elb-2024-05_01": "log-aws-elb-2024-05_02", "log-a_b": "log-a_b_01", "x_08": "x_09", "x_09": "",
 	} {
-		if got, ok := neighbour(index); ok != (want != "") || ok && got != want {
+		if got, ok := Neighbour(index); ok != (want != "") || ok && got != want {
 			t.Errorf("the neighbour of %s is %s %v, want %s", index, got, ok, want)
 		}
 	}
