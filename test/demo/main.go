@@ -31,23 +31,19 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := (demo{bucket: "siem-demo"}).run(ctx, os.Stdout, os.Stderr); err != nil {
+	if err := run(ctx, os.Stdout, os.Stderr); err != nil {
 		fmt.Fprintln(os.Stderr, "demo:", err)
 		os.Exit(1)
 	}
 }
 
-const queue = "siem-logs"
-
-// demo is what differs between the demo and its test.
-type demo struct {
-	bucket string
-	salt   uint32 // of event ids, so that a test's events are not the demo's
-	prefix string // of index names, so that a test's templates are not the demo's
-}
+const (
+	bucket = "siem-demo"
+	queue  = "siem-logs"
+)
 
 // run is the demo. Results go to out, progress to diag.
-func (d demo) run(ctx context.Context, out, diag io.Writer) error {
+func run(ctx context.Context, out, diag io.Writer) error {
 	root, err := services.Root()
 	if err != nil {
 		return err
@@ -62,14 +58,14 @@ func (d demo) run(ctx context.Context, out, diag io.Writer) error {
 	}
 	defer aws.Close()
 	// What an earlier demo left would make this one's events duplicates.
-	if err := cluster.Forget(ctx, d.bucket); err != nil {
+	if err := cluster.Forget(ctx, bucket); err != nil {
 		return err
 	}
-	queueURL, err := aws.Pipe(d.bucket, queue)
+	queueURL, err := aws.Pipe(bucket, queue)
 	if err != nil {
 		return err
 	}
-	objects, err := d.objects(root)
+	all, err := objects(root)
 	if err != nil {
 		return err
 	}
@@ -78,15 +74,12 @@ func (d demo) run(ctx context.Context, out, diag io.Writer) error {
 	if err := errors.Join(os.RemoveAll(dir), os.MkdirAll(dir, 0o755)); err != nil {
 		return err
 	}
-	if err := d.setUp(ctx, root, dir, cluster, diag); err != nil {
+	if err := setUp(ctx, root, dir, cluster, diag); err != nil {
 		return err
 	}
 	setup := rig.Setup{
 		Dir: dir, Endpoint: aws.URL, QueueURL: queueURL, OpenSearch: cluster.URL,
 		Filter: rig.Settings{"geoip_dir": filepath.Join(root, "filters/enrich/testdata/mmdb")},
-	}
-	if d.prefix != "" {
-		setup.Filter["logtypes_dir"] = filepath.Join(dir, "types")
 	}
 	host, err := rig.FluentBit(root)
 	where := "inside " + host.Version
@@ -94,12 +87,12 @@ func (d demo) run(ctx context.Context, out, diag io.Writer) error {
 		host, where = rig.Pipeline(root), "by `fluent-siem pipeline` ("+err.Error()+")"
 	}
 
-	for _, o := range objects {
-		if _, err := aws.Put(d.bucket, o.Key, o.Body); err != nil {
+	for _, o := range all {
+		if _, err := aws.Put(bucket, o.Key, o.Body); err != nil {
 			return err
 		}
 	}
-	fmt.Fprintf(diag, "%d objects are in s3://%s; they are loaded %s\n", len(objects), d.bucket, where)
+	fmt.Fprintf(diag, "%d objects are in s3://%s; they are loaded %s\n", len(all), bucket, where)
 	process, err := setup.Start(host)
 	if err != nil {
 		return err
@@ -107,7 +100,7 @@ func (d demo) run(ctx context.Context, out, diag io.Writer) error {
 	defer process.Kill()
 	ctx, cancel := context.WithTimeoutCause(ctx, 3*time.Minute, errors.New("three minutes are over"))
 	defer cancel()
-	b := newBooks(objects)
+	b := newBooks(all)
 	if err := b.watch(ctx, process, aws.Queue(queue), newProgress(diag, b.records())); err != nil {
 		return err
 	}
@@ -120,7 +113,7 @@ func (d demo) run(ctx context.Context, out, diag io.Writer) error {
 	if err := explain(ctx, out, setup); err != nil {
 		return err
 	}
-	if err := d.show(ctx, out, cluster); err != nil {
+	if err := show(ctx, out, cluster); err != nil {
 		return err
 	}
 	fmt.Fprintf(out, "\nQuery more:\n\n  curl -s '%s/log-*/_search?pretty&size=1&q=source.geo.city_name:London'\n\n", cluster.URL)
@@ -131,21 +124,13 @@ func (d demo) run(ctx context.Context, out, diag io.Writer) error {
 // setUp makes the templates, as `fluent-siem setup apply` does for everybody.
 // They count for indexes that begin after, so what an earlier demo has left
 // empty goes.
-func (d demo) setUp(ctx context.Context, root, dir string, cluster rig.Cluster, diag io.Writer) error {
-	settings := "replicas: 0\n"
-	if d.prefix != "" {
-		settings += "name: " + d.bucket + "\nindex_prefix: " + d.prefix + "\n"
-	}
+func setUp(ctx context.Context, root, dir string, cluster rig.Cluster, diag io.Writer) error {
 	file := filepath.Join(dir, "setup.yaml")
-	if err := os.WriteFile(file, []byte(settings), 0o644); err != nil {
+	if err := os.WriteFile(file, []byte("replicas: 0\n"), 0o644); err != nil {
 		return err
 	}
-	for name, index := range map[string]string{"cloudtrail": "log-aws-cloudtrail", "vpcflowlogs": "log-aws-vpcflowlogs", "alb": "log-aws-elb"} {
-		if d.prefix != "" {
-			if err := d.logType(dir, name, index); err != nil {
-				return err
-			}
-		} else if err := cluster.DropEmpty(ctx, index+"-*"); err != nil {
+	for _, t := range corpus.Types {
+		if err := cluster.DropEmpty(ctx, t.Index+"-*"); err != nil {
 			return err
 		}
 	}
@@ -158,16 +143,6 @@ func (d demo) setUp(ctx context.Context, root, dir string, cluster rig.Cluster, 
 	lines := strings.Split(strings.TrimSpace(string(said)), "\n")
 	fmt.Fprintf(diag, "fluent-siem setup apply: %s\n", lines[len(lines)-1])
 	return nil
-}
-
-// logType gives a shipped log type an index of the test's own.
-func (d demo) logType(dir, name, index string) error {
-	types := filepath.Join(dir, "types")
-	if err := os.MkdirAll(types, 0o755); err != nil {
-		return err
-	}
-	text := fmt.Sprintf("name: %s\nextends: %s\nindex: {name: %s%s}\n", name, name, d.prefix, index)
-	return os.WriteFile(filepath.Join(types, name+".yaml"), []byte(text), 0o644)
 }
 
 // openSearch starts the cluster, or takes the one named by OPENSEARCH_URL.
@@ -186,10 +161,10 @@ func openSearch(ctx context.Context, root string, diag io.Writer) (rig.Cluster, 
 }
 
 // objects are the samples, and some more of each type.
-func (d demo) objects(root string) ([]corpus.Object, error) {
-	all, err := corpus.Samples(filepath.Join(root, "test/samples"), d.salt)
+func objects(root string) ([]corpus.Object, error) {
+	all, err := corpus.Samples(filepath.Join(root, "test/samples"), 0)
 	const each, size = 5, 1000
-	for _, t := range corpus.Salted(d.salt) {
+	for _, t := range corpus.Types {
 		for i := range each {
 			all = append(all, t.Object(i*size, size))
 		}
@@ -209,10 +184,10 @@ func explain(ctx context.Context, out io.Writer, setup rig.Setup) error {
 }
 
 // show prints one document with everything that was added to it.
-func (d demo) show(ctx context.Context, out io.Writer, cluster rig.Cluster) error {
+func show(ctx context.Context, out io.Writer, cluster rig.Cluster) error {
 	var best rig.Document
-	err := cluster.Each(ctx, d.bucket, func(doc rig.Document) {
-		if best.Source == nil && strings.HasPrefix(doc.Index, d.prefix+"log-aws-elb") && bytes.Contains(doc.Source, []byte(`"city_name":"London"`)) {
+	err := cluster.Each(ctx, bucket, func(doc rig.Document) {
+		if best.Source == nil && strings.HasPrefix(doc.Index, "log-aws-elb") && bytes.Contains(doc.Source, []byte(`"city_name":"London"`)) {
 			best = doc
 		}
 	})
