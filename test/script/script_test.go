@@ -113,6 +113,9 @@ func params(dir string, more func(*testscript.Env) error) testscript.Params {
 				}
 			})
 			url, err := services.Pipe(bucket, queue)
+			if err == nil { // a poll that a stop cancels may take a message with it for that long
+				err = services.CreateQueue(queue, map[string]string{"VisibilityTimeout": "5"})
+			}
 			if err != nil {
 				return err
 			}
