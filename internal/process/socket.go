@@ -182,6 +182,7 @@ type leaseCollector struct{ table *lease.Table }
 var (
 	descOpen    = prometheus.NewDesc("siem_leases_open", "Notifications held until every record has a verdict.", nil, nil)
 	descOldest  = prometheus.NewDesc("siem_lease_oldest_seconds", "Age of the oldest notification held.", nil, nil)
+	descObject  = prometheus.NewDesc("siem_object_oldest_seconds", "Time since S3 announced the oldest object of which a record has no verdict yet.", nil, nil)
 	descSettled = prometheus.NewDesc("siem_leases_settled_total", "Notifications whose records all have a verdict.", nil, nil)
 	descWaiting = prometheus.NewDesc("siem_records_outstanding", "Records read that have no verdict yet.", nil, nil)
 )
@@ -189,21 +190,26 @@ var (
 func (c leaseCollector) Describe(ch chan<- *prometheus.Desc) {
 	ch <- descOpen
 	ch <- descOldest
+	ch <- descObject
 	ch <- descSettled
 	ch <- descWaiting
 }
 
 func (c leaseCollector) Collect(ch chan<- prometheus.Metric) {
 	leases := c.table.Leases()
-	oldest, waiting := 0.0, 0.0
+	oldest, object, waiting := 0.0, 0.0, 0.0
 	for _, l := range leases {
 		oldest = max(oldest, time.Since(l.Opened()).Seconds())
 		for _, o := range l.Objects() {
 			waiting += float64(o.Totals().Outstanding())
+			if at := o.Source.EventTime; !at.IsZero() {
+				object = max(object, time.Since(at).Seconds())
+			}
 		}
 	}
 	ch <- prometheus.MustNewConstMetric(descOpen, prometheus.GaugeValue, float64(len(leases)))
 	ch <- prometheus.MustNewConstMetric(descOldest, prometheus.GaugeValue, oldest)
+	ch <- prometheus.MustNewConstMetric(descObject, prometheus.GaugeValue, object)
 	ch <- prometheus.MustNewConstMetric(descSettled, prometheus.CounterValue, float64(c.table.Settled()))
 	ch <- prometheus.MustNewConstMetric(descWaiting, prometheus.GaugeValue, waiting)
 }

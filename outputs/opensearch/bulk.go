@@ -5,6 +5,7 @@ import (
 	"io"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/klauspost/compress/gzip"
 
@@ -34,6 +35,7 @@ type item struct {
 	unsure         bool  // an attempt got no answer: it may be stored
 	record         uint64
 	size           int64
+	time           time.Time     // of the event
 	object         *lease.Object // nil: no open lease waits for it
 	envelope       []byte        // of the record, in the chunk; nil for none
 	first          *original     // before the first repair; nil: not repaired

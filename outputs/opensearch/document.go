@@ -83,7 +83,7 @@ func (d *documents) add(b *bulk, ev *event.Event, n int32, o *lease.Object) (nex
 }
 
 func newItem(b *bulk, ev *event.Event, n int32, o *lease.Object) item {
-	return item{ordinal: n, record: ev.Origin.Record, size: ev.Origin.Size, object: o, envelope: ev.Envelope, line: int32(len(b.lines))}
+	return item{ordinal: n, record: ev.Origin.Record, size: ev.Origin.Size, time: ev.Time, object: o, envelope: ev.Envelope, line: int32(len(b.lines))}
 }
 
 // appendID makes an id from the chunk's series and the event's place, so the

@@ -12,6 +12,7 @@ type metrics struct {
 	requests  *prometheus.CounterVec // by status
 	retries   prometheus.Counter
 	seconds   prometheus.Histogram
+	lag       *prometheus.HistogramVec // by log type
 	raw, sent prometheus.Counter
 	inFlight  prometheus.Gauge
 	limit     prometheus.Gauge
@@ -38,6 +39,9 @@ func newMetrics(p *process.Process) *metrics {
 		retries: counter("siem_output_retries_total", "Documents sent once more."),
 		seconds: process.Register(p, prometheus.NewHistogram(prometheus.HistogramOpts{Name: "siem_output_request_seconds",
 			Help: "How long bulk requests take.", Buckets: prometheus.ExponentialBuckets(0.01, 2.5, 10)})),
+		lag: process.Register(p, prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "siem_output_lag_seconds",
+			Help:    "From the time of an event until the cluster had stored it; a search finds it at most the index's refresh_interval later. log_type is empty for events of other inputs.",
+			Buckets: []float64{1, 5, 15, 60, 300, 900, 3600, 14400, 86400, 604800}}, []string{"log_type"})),
 		raw:      counter("siem_output_raw_bytes_total", "Bytes of bulk bodies before compression."),
 		sent:     counter("siem_output_sent_bytes_total", "Bytes of bulk bodies as sent."),
 		inFlight: gauge("siem_output_requests_in_flight", "Bulk requests that wait for an answer."),

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/valyala/fastjson"
 
 	"github.com/fluent-siem/fluent-siem/internal/code"
@@ -231,8 +232,9 @@ func (j *job) judge(b *bulk, list []int32, bad []result) (o outcome) {
 	j.repair(b, list, bad)
 	j.detour(b, list, bad)
 	kept := j.keep(b, list, bad)
-	n := 0 // stored
+	n, now := 0, time.Now() // stored
 	var object *lease.Object
+	var lag prometheus.Observer
 	flush := func() {
 		if object != nil {
 			object.JudgeAll(b.verdicts)
@@ -270,12 +272,14 @@ func (j *job) judge(b *bulk, list []int32, bad []result) (o outcome) {
 				continue
 			}
 		}
-		if outcome == lease.Stored {
-			n++
-		}
-		if it.object != object {
+		if it.object != object || lag == nil {
 			flush()
 			object = it.object
+			lag = j.w.metrics.lag.WithLabelValues(logType(object))
+		}
+		if outcome == lease.Stored {
+			n++
+			lag.Observe(max(0, now.Sub(it.time).Seconds())) // some nanoseconds of a document's microseconds
 		}
 		if object != nil {
 			b.verdicts = append(b.verdicts, lease.Verdict{Record: it.record, Size: it.size, Outcome: outcome})
@@ -293,6 +297,14 @@ func (j *job) judge(b *bulk, list []int32, bad []result) (o outcome) {
 		j.recovered(b, list, bad)
 	}
 	return o
+}
+
+// logType names the log type of an object's records, "" where there is none.
+func logType(o *lease.Object) string {
+	if o == nil {
+		return ""
+	}
+	return o.Source.LogType
 }
 
 // keep writes the dead letters among bad. An error means that none of them is

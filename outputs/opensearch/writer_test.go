@@ -13,6 +13,7 @@ import (
 
 	"github.com/fluent-siem/fluent-siem/internal/event"
 	"github.com/fluent-siem/fluent-siem/internal/lease"
+	"github.com/fluent-siem/fluent-siem/internal/process"
 )
 
 // Write returns nil only when each document of the chunk has a final verdict.
@@ -29,6 +30,26 @@ func TestEachDocumentHasAFinalVerdict(t *testing.T) {
 	if want := `{"@message":"line 7","n":"7"}`; c.docs["log"]["d7"] != want && c.docs["log"]["d7"] != `{"n":"7","@message":"line 7"}` {
 		t.Errorf("document d7 is %s", c.docs["log"]["d7"])
 	}
+	if n := observed(t, r.p, "siem_output_lag_seconds"); n != 1000 {
+		t.Errorf("the lag of %d documents was observed", n)
+	}
+}
+
+// observed returns how many values a histogram of p has.
+func observed(t *testing.T, p *process.Process, name string) (n uint64) {
+	t.Helper()
+	families, err := p.Metrics.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() == name {
+			for _, m := range f.Metric {
+				n += m.Histogram.GetSampleCount()
+			}
+		}
+	}
+	return n
 }
 
 // 429 on half the items and one unmappable record in 10,000: nothing is lost,

@@ -51,6 +51,7 @@ type timing struct {
 	tries   int           // to fetch without a byte in between
 	stall   time.Duration // without a byte until a connection counts as broken
 	start   time.Duration // first wait when the start fails
+	depth   time.Duration // between two questions how much waits in a queue; SQS takes up to a minute to know
 }
 
 // Option is the program's wish, or a test's.
@@ -90,6 +91,7 @@ func New(cfg Config, p *process.Process, opts ...Option) (*Input, error) {
 			tries:   6,
 			stall:   30 * time.Second,
 			start:   time.Second,
+			depth:   30 * time.Second,
 		},
 	}
 	for _, o := range opts {

@@ -20,6 +20,7 @@ type metrics struct {
 	resumed, continued, refused, parts prometheus.Counter
 	fetchLimit, creditUsed, creditSize prometheus.Gauge
 	throttle                           prometheus.Gauge
+	depth                              *prometheus.GaugeVec
 }
 
 func newMetrics(p *process.Process, instance string, credit *lease.Credit) *metrics {
@@ -46,6 +47,8 @@ func newMetrics(p *process.Process, instance string, credit *lease.Credit) *metr
 		parts:      counter("parts_announced_total", "Parts of large objects that were announced to a queue.").WithLabelValues(),
 		refused:    counter("appends_refused_total", "Buffers that the host did not take at once.").WithLabelValues(),
 	}
+	m.depth = process.Register(p, prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "siem", Subsystem: "input", Name: "queue_messages",
+		Help: "Messages in a queue as SQS estimates them, by state: waiting, held (by any agent), delayed."}, []string{"queue", "state"}))
 	gauge := func(name, help string) prometheus.Gauge {
 		return process.Register(p, prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "siem", Subsystem: "input", Name: name, Help: help}, []string{"input"})).WithLabelValues(instance)
 	}

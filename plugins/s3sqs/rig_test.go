@@ -154,7 +154,7 @@ func (r *rig) untilEmpty() {
 	r.until("settled leases", func() bool { return len(r.p.Leases.Leases()) == 0 })
 }
 
-// counter is the value of a counter of the input, by its labels in alphabetic order.
+// counter is the value of a counter or gauge of the input, by its labels in alphabetic order.
 func (r *rig) counter(name string, labels ...string) float64 {
 	families, err := r.p.Metrics.Gather()
 	if err != nil {
@@ -170,7 +170,7 @@ func (r *rig) counter(name string, labels ...string) float64 {
 				same = same && l.GetValue() == labels[i]
 			}
 			if same {
-				return m.GetCounter().GetValue()
+				return m.GetCounter().GetValue() + m.GetGauge().GetValue()
 			}
 		}
 	}

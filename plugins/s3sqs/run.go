@@ -97,6 +97,7 @@ func (in *Input) Run(ctx context.Context, sink Sink) error {
 			q.receive(ctx, false)
 		})
 		keeping.Go(func() { q.beat(holding) })
+		keeping.Go(func() { q.measure(holding) })
 		keeping.Go(func() { q.bury(holding) })
 		keeping.Go(func() { q.giveBack(holding) })
 	}
