@@ -13,6 +13,7 @@ type metrics struct {
 	retries   prometheus.Counter
 	seconds   prometheus.Histogram
 	lag       *prometheus.HistogramVec // by log type
+	stored    *prometheus.CounterVec   // by log type
 	raw, sent prometheus.Counter
 	inFlight  prometheus.Gauge
 	limit     prometheus.Gauge
@@ -42,6 +43,7 @@ func newMetrics(p *process.Process) *metrics {
 		lag: process.Register(p, prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "siem_output_lag_seconds",
 			Help:    "From the time of an event until the cluster had stored it; a search finds it at most the index's refresh_interval later. log_type is empty for events of other inputs.",
 			Buckets: []float64{1, 5, 15, 60, 300, 900, 3600, 14400, 86400, 604800}}, []string{"log_type"})),
+		stored:   vector("siem_output_stored_bytes_total", "Bytes of documents that were stored, by log type; empty for events of other inputs.", "log_type"),
 		raw:      counter("siem_output_raw_bytes_total", "Bytes of bulk bodies before compression."),
 		sent:     counter("siem_output_sent_bytes_total", "Bytes of bulk bodies as sent."),
 		inFlight: gauge("siem_output_requests_in_flight", "Bulk requests that wait for an answer."),

@@ -235,7 +235,12 @@ func (j *job) judge(b *bulk, list []int32, bad []result) (o outcome) {
 	n, now := 0, time.Now() // stored
 	var object *lease.Object
 	var lag prometheus.Observer
+	size := 0 // of what is stored, of object
 	flush := func() {
+		if size > 0 {
+			j.w.metrics.stored.WithLabelValues(logType(object)).Add(float64(size))
+			size = 0
+		}
 		if object != nil {
 			object.JudgeAll(b.verdicts)
 		}
@@ -279,6 +284,7 @@ func (j *job) judge(b *bulk, list []int32, bad []result) (o outcome) {
 		}
 		if outcome == lease.Stored {
 			n++
+			size += int(it.end - it.doc)
 			lag.Observe(max(0, now.Sub(it.time).Seconds())) // some nanoseconds of a document's microseconds
 		}
 		if object != nil {

@@ -126,15 +126,9 @@ Examples:
 
 // letterGroup is what list prints.
 type letterGroup struct {
-	Key  string     `json:"key"`
-	Code codes.Code `json:"code,omitempty"`
-	deadletter.Signature
-	Count  int       `json:"count"`
-	Closed int       `json:"closed"`
-	First  time.Time `json:"first"`
-	Last   time.Time `json:"last"`
-	Sample string    `json:"sample"` // id of the newest letter
-	Advice string    `json:"advice,omitempty"`
+	deadletter.Group
+	Code   codes.Code `json:"code,omitempty"`
+	Advice string     `json:"advice,omitempty"`
 }
 
 // Run prints the groups, the largest first.
@@ -150,41 +144,18 @@ func (c letterListCommand) Run(ctx context.Context, t Terminal) error {
 	defer box.Close()
 	show := startCount(t, "reading dead letters")
 	defer show.end()
-	groups := map[deadletter.Signature]*letterGroup{}
-	damage, err := box.Each(ctx, func(e *deadletter.Entry) error {
+	groups, damage, err := box.Groups(ctx, func(e *deadletter.Entry) bool {
 		show.add(1)
-		if e.Closed() && !c.Closed || !chosen(e) {
-			return nil
-		}
-		sig := e.Signature()
-		g := groups[sig]
-		if g == nil {
-			g = &letterGroup{Key: sig.Key(), Code: codes.Letter(sig.Class), Signature: sig, First: e.Letter.Time, Advice: opensearch.MappingAdvice(sig.Class, e.Letter.Reason, e.Letter.Index)}
-			groups[sig] = g
-		}
-		g.Count++
-		if e.Closed() {
-			g.Closed++
-		}
-		if e.Letter.Time.Before(g.First) {
-			g.First = e.Letter.Time
-		}
-		if !e.Letter.Time.Before(g.Last) {
-			g.Last, g.Sample = e.Letter.Time, e.ID
-		}
-		return nil
+		return (c.Closed || !e.Closed()) && chosen(e)
 	})
 	show.end()
 	if err != nil {
 		return fmt.Errorf("the dead letters cannot be read: %w", err)
 	}
-	var list []*letterGroup
+	var list []letterGroup
 	for _, g := range groups {
-		list = append(list, g)
+		list = append(list, letterGroup{g, codes.Letter(g.Class), opensearch.MappingAdvice(g.Class, g.SampleReason, g.SampleIndex)})
 	}
-	slices.SortFunc(list, func(a, b *letterGroup) int {
-		return cmp.Or(b.Count-a.Count, strings.Compare(a.Class, b.Class), strings.Compare(a.Key, b.Key))
-	})
 	if c.JSON {
 		enc := json.NewEncoder(t.Out)
 		enc.SetEscapeHTML(false)
@@ -201,7 +172,7 @@ func (c letterListCommand) Run(ctx context.Context, t Terminal) error {
 	return damaged(t, damage)
 }
 
-func (c letterListCommand) print(w io.Writer, list []*letterGroup) error {
+func (c letterListCommand) print(w io.Writer, list []letterGroup) error {
 	if len(list) == 0 {
 		_, err := fmt.Fprintln(w, "no open dead letters")
 		return err
