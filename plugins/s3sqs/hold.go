@@ -84,9 +84,3 @@ func (h *hold) sent(n int64) {
 // jitter takes up to a fifth off d, so that what was received together is not
 // extended together for ever.
 func jitter(d time.Duration) time.Duration { return d - rand.N(d/5+1) }
-
-// backoff is how long a message stays hidden after its nth failed delivery.
-func (t *timing) backoff(attempt int) time.Duration {
-	d := t.denied << min(max(attempt-1, 0), 5)
-	return d - rand.N(d/4+1)
-}

@@ -23,17 +23,18 @@ type Sink interface {
 
 // Input is one instance of the plugin.
 type Input struct {
-	cfg     Config
-	p       *process.Process
-	log     *slog.Logger
-	tag     string
-	credit  *lease.Credit
-	pace    *pace
-	ignore  []*regexp.Regexp
-	limits  split.Limits
-	timing  timing
-	metrics *metrics
-	lines   limiter
+	cfg      Config
+	p        *process.Process
+	log      *slog.Logger
+	tag      string
+	credit   *lease.Credit
+	pace     *pace
+	ignore   []*regexp.Regexp
+	limits   split.Limits
+	timing   timing
+	metrics  *metrics
+	lines    limiter
+	failures failures
 
 	mu     sync.Mutex
 	paused bool

@@ -18,7 +18,7 @@ func (q *queue) handle(h *hold, body []byte) {
 	n, err := parseNotification(body)
 	if err != nil {
 		q.run.gate.leave()
-		delay := in.timing.backoff(h.attempt)
+		delay := in.backoff(h.id)
 		in.metrics.messages.WithLabelValues(q.name, "unknown").Inc()
 		if in.lines.allow("unknown message") {
 			q.log.Warn("a message is not understood; it was not deleted: it is visible again soon, and the queue's redrive policy decides how often; send only notifications of objects to this queue",
@@ -184,7 +184,7 @@ func (q *queue) fail(h *hold, err error) {
 		q.forget(h)
 		return
 	case errors.As(err, &books):
-		result, delay = unbalanced, in.timing.backoff(h.attempt)
+		result, delay = unbalanced, in.backoff(h.id)
 		q.log.Error("a message is given back; nothing is lost, it is delivered again: "+err.Error(), "message", h.id, code.Bug.Attr())
 	case errors.Is(err, errCeiling):
 		result = "handed_over"
@@ -197,12 +197,12 @@ func (q *queue) fail(h *hold, err error) {
 		q.log.Warn("a message is given back because "+host.Error()+"; nothing is lost, it is delivered again", "message", h.id, code.HostRefuses.Attr())
 		delay = time.Second
 	case errors.As(err, &f):
-		delay = in.timing.backoff(h.attempt)
+		delay = in.backoff(h.id)
 		if f.class == changed {
 			delay = 0
 		}
 	default:
-		delay = in.timing.backoff(h.attempt)
+		delay = in.backoff(h.id)
 		q.log.Error("a message is given back; nothing is lost, it is delivered again", "message", h.id, "error", err, code.GivenBack.Attr())
 	}
 	in.metrics.messages.WithLabelValues(q.name, result).Inc()
