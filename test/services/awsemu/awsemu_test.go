@@ -233,6 +233,46 @@ func TestFaultsHitWhatTheyName(t *testing.T) {
 	}
 }
 
+// TestClockIsAnother: a client whose clock is wrong is refused, learns the time
+// from the answer, and is let in.
+func TestClockIsAnother(t *testing.T) {
+	p := newPipe(t, awsemu.Config{})
+	if _, err := p.Put("logs", "a", []byte("body")); err != nil {
+		t.Fatal(err)
+	}
+	for _, ahead := range []time.Duration{time.Hour, -24 * time.Hour, 0} {
+		p.SetClock(ahead)
+		gets, polls := p.Requests("GetObject"), p.Requests("AmazonSQS.ReceiveMessage")
+		out, err := p.s3.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String("logs"), Key: aws.String("a")}, func(o *s3.Options) { o.RetryMaxAttempts = 2 })
+		if err != nil {
+			t.Fatalf("%v ahead: %v", ahead, err)
+		}
+		out.Body.Close()
+		if _, err := p.sqs.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: &p.url}, func(o *sqs.Options) { o.RetryMaxAttempts = 2 }); err != nil {
+			t.Fatalf("%v ahead: %v", ahead, err)
+		}
+		if n, m := p.Requests("GetObject")-gets, p.Requests("AmazonSQS.ReceiveMessage")-polls; n != 2 || m != 2 {
+			t.Errorf("%v ahead: %d and %d requests; each first one should be refused", ahead, n, m)
+		}
+	}
+}
+
+// TestExpire: what was held can be received by others at once, and not be kept.
+func TestExpire(t *testing.T) {
+	p := newPipe(t, awsemu.Config{})
+	if _, err := p.Put("logs", "a", []byte("body")); err != nil {
+		t.Fatal(err)
+	}
+	first := p.receive(t, 600)
+	p.Queue("siem").Expire()
+	if err := extend(t.Context(), p, first, 600); !strings.HasSuffix(code(err), "MessageNotInflight") {
+		t.Errorf("the first holder: %v", err)
+	}
+	if again := p.receive(t, 600); *again.MessageId != *first.MessageId {
+		t.Errorf("%s came, not %s", *again.MessageId, *first.MessageId)
+	}
+}
+
 // TestRepeatedObjectStreams reads a gzip stream of 200 MB that is made while it is read.
 func TestRepeatedObjectStreams(t *testing.T) {
 	p := newPipe(t, awsemu.Config{})

@@ -162,6 +162,22 @@ func (q *Queue) expire(now time.Time) {
 	}
 }
 
+// Expire ends the visibility timeout of all messages in flight: whoever has them
+// has them no longer.
+func (q *Queue) Expire() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	now := time.Now()
+	for _, m := range q.hidden {
+		if m.inFlight {
+			m.visible = now
+		}
+	}
+	heap.Init(&q.hidden)
+	q.expire(now)
+	q.signal()
+}
+
 // Errors that SQS answers to a receipt handle.
 var (
 	errReceipt     = errors.New("ReceiptHandleIsInvalid")

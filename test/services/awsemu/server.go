@@ -26,6 +26,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/johannesboyne/gofakes3"
@@ -52,6 +53,7 @@ type Server struct {
 	store  *store
 	s3     http.Handler
 	faults faults
+	ahead  atomic.Int64 // nanoseconds, of the services' clock
 
 	mu       sync.Mutex
 	queues   map[string]*Queue
@@ -99,7 +101,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	s.requests[op]++
 	s.mu.Unlock()
-	if w = s.faults.hit(w, r, op, bucket+"/"+key); w == nil {
+	if w = s.faults.hit(w, r, op, bucket+"/"+key); w == nil || s.late(w, r, op) {
 		return
 	}
 	switch {

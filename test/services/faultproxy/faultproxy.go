@@ -58,6 +58,9 @@ type Faults struct {
 	// Lose is the share of bulk requests that are passed on, and whose answer is
 	// lost with the connection.
 	Lose float64
+	// Reset is the share of bulk requests whose connection is reset (RST) instead
+	// of an answer; they do not reach the cluster.
+	Reset float64
 	// Delay comes before each answer to a bulk request.
 	Delay time.Duration
 }
@@ -130,7 +133,7 @@ type Counts struct {
 	Bulks   int64 // bulk requests
 	Items   int64 // documents that were passed on (or swallowed by a sink)
 	Refused int64 // documents answered with 429 here
-	Failed  int64 // bulk requests refused as a whole here
+	Failed  int64 // bulk requests refused as a whole here, or cut off
 }
 
 // Counts returns what was seen so far.
@@ -155,6 +158,11 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if f.Delay > 0 {
 		time.Sleep(f.Delay) // the fault itself
+	}
+	if f.Reset > 0 && rand.Float64() < f.Reset {
+		p.failed.Add(1)
+		reset(w)
+		return
 	}
 	if f.Fail > 0 && rand.Float64() < f.Fail {
 		p.failed.Add(1)
@@ -244,6 +252,18 @@ func (p *Proxy) bulk(w http.ResponseWriter, r *http.Request, items []item, f Fau
 		return
 	}
 	answer(w, out)
+}
+
+// reset ends the connection as a router does that has forgotten it.
+func reset(w http.ResponseWriter) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		panic(http.ErrAbortHandler) // net/http closes the connection
+	}
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0) // else it is closed in order
+	}
+	_ = conn.Close() // that is the fault
 }
 
 func answer(w http.ResponseWriter, body []byte) {

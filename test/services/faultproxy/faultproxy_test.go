@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/fluent-siem/fluent-siem/test/services/faultproxy"
@@ -139,5 +141,24 @@ func TestLostAnswer(t *testing.T) {
 	}
 	if stored == 0 {
 		t.Error("nothing was stored")
+	}
+}
+
+func TestReset(t *testing.T) {
+	p, err := faultproxy.Start("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	p.Set(faultproxy.Faults{Reset: 1})
+	resp, err := http.Post(p.URL+"/_bulk", "application/x-ndjson", strings.NewReader("{\"create\":{\"_index\":\"a\"}}\n{}\n"))
+	if err == nil {
+		resp.Body.Close()
+	}
+	if !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("%v", err)
+	}
+	if c := p.Counts(); c.Items != 0 || c.Failed == 0 {
+		t.Errorf("%+v", c)
 	}
 }
