@@ -8,7 +8,8 @@
 //
 //   - A code is never given to something else, and a retired one is not used again.
 //   - Every class of a verdict, a fault or a dead letter has a code.
-//   - Every warning and error that a stage logs has one.
+//   - Every warning and error that is logged has one, everything that health says
+//     is wrong, and every command that fails.
 //
 // What it does not say: which object or index it is about. The log line does.
 package code
@@ -20,7 +21,7 @@ import (
 )
 
 // Code is FS and four digits: 1 configuration and process, 2 input, 3 filter,
-// 4 output, 5 dead letters.
+// 4 output, 5 dead letters, 6 sidecar, 7 commands.
 type Code string
 
 // Attr is how a log line carries c.
@@ -37,7 +38,7 @@ func (c Code) In(text string) string {
 // Entry is what a code means.
 type Entry struct {
 	Code  Code
-	Class string // in metrics and dead letters; "" when it is none
+	Class string // in metrics and dead letters, or the command; "" when it is none
 	What  string // happened
 	Data  string // what became of it
 	Todo  string
@@ -62,6 +63,18 @@ func Letter(class string) Code {
 	return ""
 }
 
+// Command is the code of a command that failed, such as "fluent-siem ledger list";
+// several commands may share one, that of their beginning.
+func Command(path string) Code {
+	for path != "" {
+		if c := find('7', path); c != "" {
+			return c
+		}
+		path = path[:max(0, strings.LastIndexByte(path, ' '))]
+	}
+	return ""
+}
+
 func find(stage byte, class string) Code {
 	for _, e := range table {
 		if e.Code[2] == stage && class != "" && e.Class == class {
@@ -76,8 +89,8 @@ func Page() string {
 	var b strings.Builder
 	b.WriteString("# Errors\n\nMade from internal/code by `UPDATE=1 go test ./internal/code`; do not edit.\n\n" +
 		"Log lines carry a code as the attribute `code`, health and the command line in brackets. A code means the same in every version. " +
-		"The class is what metrics, log lines and dead letters say.\n")
-	titles := map[byte]string{'1': "Configuration and process", '2': "Input s3_sqs", '3': "Filter ecs", '4': "Output opensearch_bulk", '5': "Dead letters and replay"}
+		"The class is what metrics, log lines and dead letters say; for commands, which one failed.\n")
+	titles := map[byte]string{'1': "Configuration and process", '2': "Input s3_sqs", '3': "Filter ecs", '4': "Output opensearch_bulk", '5': "Dead letters and replay", '6': "Sidecar", '7': "Commands"}
 	stage := byte(0)
 	for _, e := range table {
 		if e.Code[2] != stage {

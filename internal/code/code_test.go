@@ -4,16 +4,18 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
 
 // The table is whole, sorted, and each code and class is there once.
 func TestTable(t *testing.T) {
-	form := regexp.MustCompile(`^FS[1-5][0-9]{3}$`)
+	form := regexp.MustCompile(`^FS[1-7][0-9]{3}$`)
 	last, classes := Code(""), map[string]bool{}
 	for _, e := range table {
 		if !form.MatchString(string(e.Code)) || e.Code <= last {
@@ -28,7 +30,8 @@ func TestTable(t *testing.T) {
 		}
 		classes[e.Class] = true
 	}
-	if Output("mapping_conflict") != "FS4201" || Input("gone") != "FS2101" || Letter("unreadable") != UnreadableRecord || Output("gone") != "" || Input("") != "" {
+	if Output("mapping_conflict") != "FS4201" || Input("gone") != "FS2101" || Letter("unreadable") != UnreadableRecord || Output("gone") != "" || Input("") != "" ||
+		Command("fluent-siem ledger reconcile") != "FS7003" || Command("fluent-siem setup plan") != "FS7008" || Command("fluent-siem") != "" {
 		t.Error("classes are not found")
 	}
 	if got := Config.In("x"); got != "x [FS1001]" {
@@ -50,63 +53,141 @@ func TestPage(t *testing.T) {
 	}
 }
 
-// Every warning and error of the stages names its code.
+// Every warning and error that is logged, and all that health says is wrong,
+// names its code, in the whole repository.
 func TestEveryWarningHasACode(t *testing.T) {
-	seen := 0
-	for _, dir := range []string{"plugins/s3sqs", "outputs/opensearch", "filters/ecs", "filters/enrich", "internal/follow", "internal/process"} {
-		names, err := filepath.Glob(filepath.Join("../..", dir, "*.go"))
-		if err != nil {
-			t.Fatal(err)
+	const root = "../.."
+	seen := map[string]int{}
+	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && (d.Name() == "test" || d.Name() == "build" || d.Name() == "testdata" || d.Name() != ".." && strings.HasPrefix(d.Name(), ".")):
+			return filepath.SkipDir
+		case !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go"):
+			return nil
 		}
-		for _, name := range names {
-			if strings.HasSuffix(name, "_test.go") {
-				continue
-			}
-			set := token.NewFileSet()
-			file, err := parser.ParseFile(set, name, nil, 0)
-			if err != nil {
-				t.Fatal(err)
-			}
-			ast.Inspect(file, func(n ast.Node) bool {
+		set := token.NewFileSet()
+		file, err := parser.ParseFile(set, name, nil, parser.SkipObjectResolution)
+		if err != nil {
+			return err
+		}
+		for _, d := range file.Decls {
+			ast.Inspect(d, func(n ast.Node) bool {
 				call, ok := n.(*ast.CallExpr)
-				if !ok || !logs(call) {
+				if !ok {
 					return true
 				}
-				seen++
-				for _, arg := range call.Args {
-					if coded(arg) {
-						return true
-					}
+				kind := says(call)
+				if kind == "" {
+					return true
 				}
-				t.Errorf("%s has a warning or error without a code", set.Position(call.Pos()))
+				seen[kind]++
+				if kind == aProblem && passed(call.Args[1], d) {
+					return true // whoever calls with it has the code
+				}
+				if !slices.ContainsFunc(call.Args, func(arg ast.Expr) bool { return coded(arg, d) }) {
+					t.Errorf("%s has a %s without a code of internal/code", set.Position(call.Pos()), kind)
+				}
 				return true
 			})
 		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
-	if seen < 20 {
-		t.Errorf("only %d log lines were found: the test looks in the wrong place", seen)
+	if seen[aLine] < 70 || seen[aProblem] < 10 {
+		t.Errorf("only %v were found: the test looks in the wrong place", seen)
 	}
 }
 
-// logs reports whether a call is x.Warn("…", …) or x.Error("…", …).
-func logs(call *ast.CallExpr) bool {
-	s, ok := call.Fun.(*ast.SelectorExpr)
-	if !ok {
-		return false
+// The kinds of what an operator reads.
+const (
+	aLine    = "warning or error in the log"
+	aProblem = "problem in health"
+)
+
+// says tells what a call says to an operator; "" when it is nothing bad.
+func says(call *ast.CallExpr) string {
+	name := ""
+	switch f := call.Fun.(type) {
+	case *ast.SelectorExpr:
+		if x, ok := f.X.(*ast.Ident); ok && (x.Name == "http" || x.Name == "slog" && f.Sel.Name == "NewLogLogger") {
+			return ""
+		}
+		name = f.Sel.Name
+	case *ast.Ident:
+		name = f.Name
 	}
-	if x, is := s.X.(*ast.Ident); is && x.Name == "http" {
-		return false
+	switch name {
+	case "Warn", "Error", "WarnContext", "ErrorContext":
+		if len(call.Args) > 0 {
+			return aLine
+		}
+	case "SetHealth", "Health":
+		if len(call.Args) == 2 && !isWell(call.Args[1]) {
+			return aProblem
+		}
 	}
-	return (s.Sel.Name == "Warn" || s.Sel.Name == "Error") && len(call.Args) > 0
+	for _, arg := range call.Args {
+		if s, ok := arg.(*ast.SelectorExpr); ok && (s.Sel.Name == "LevelWarn" || s.Sel.Name == "LevelError") {
+			return aLine
+		}
+	}
+	return ""
 }
 
-// coded reports whether an expression names something of this package, or a
-// variable that holds a code.
-func coded(e ast.Expr) (found bool) {
+// passed reports whether e is a parameter of a function in within.
+func passed(e ast.Expr, within ast.Node) (found bool) {
+	x, ok := e.(*ast.Ident)
+	ast.Inspect(within, func(n ast.Node) bool {
+		if f, is := n.(*ast.FuncType); is && ok {
+			for _, p := range f.Params.List {
+				found = found || slices.ContainsFunc(p.Names, func(name *ast.Ident) bool { return name.Name == x.Name })
+			}
+		}
+		return !found
+	})
+	return found
+}
+
+// isWell reports whether a problem is the constant "".
+func isWell(e ast.Expr) bool {
+	l, ok := e.(*ast.BasicLit)
+	return ok && l.Value == `""`
+}
+
+// coded reports whether an expression names something of this package, is a code
+// of a type of its own (x.Attr()), or has variables that got one in within.
+func coded(e ast.Node, within ast.Node) (found bool) {
 	ast.Inspect(e, func(n ast.Node) bool {
-		if s, ok := n.(*ast.SelectorExpr); ok {
-			x, ok := s.X.(*ast.Ident)
-			found = found || ok && x.Name == "code" || s.Sel.Name == "Attr"
+		switch n := n.(type) {
+		case *ast.SelectorExpr:
+			x, ok := n.X.(*ast.Ident)
+			found = found || ok && (x.Name == "code" || x.Name == "codes")
+		case *ast.CallExpr:
+			s, ok := n.Fun.(*ast.SelectorExpr)
+			found = found || ok && (s.Sel.Name == "Attr" || s.Sel.Name == "In") && len(n.Args) <= 1
+		case *ast.Ident:
+			found = found || within != nil && assigned(n.Name, within)
+		}
+		return !found
+	})
+	return found
+}
+
+// assigned reports whether a variable gets something with a code.
+func assigned(name string, within ast.Node) (found bool) {
+	ast.Inspect(within, func(n ast.Node) bool {
+		a, ok := n.(*ast.AssignStmt)
+		if !ok {
+			return !found
+		}
+		for i, to := range a.Lhs {
+			if x, ok := to.(*ast.Ident); ok && x.Name == name {
+				found = found || coded(a.Rhs[min(i, len(a.Rhs)-1)], nil)
+			}
 		}
 		return !found
 	})

@@ -10,35 +10,67 @@ const (
 	Metric     Code = "FS1103"
 	Bug        Code = "FS1104"
 	Unverified Code = "FS1105"
+	Doubtful   Code = "FS1106"
+	SlowStop   Code = "FS1107"
+	NotOver    Code = "FS1108"
+	NoOutput   Code = "FS1109"
+	Restarted  Code = "FS1110"
+	NotTaken   Code = "FS1111"
+	NoMemory   Code = "FS1112"
+	Forgotten  Code = "FS1113"
 
-	UnknownMessage   Code = "FS2001"
-	HoldLost         Code = "FS2002"
-	TwelveHours      Code = "FS2003"
-	NoVerdict        Code = "FS2004"
-	HostRefuses      Code = "FS2005"
-	GivenBack        Code = "FS2006"
-	Queue            Code = "FS2007"
-	Visibility       Code = "FS2008"
-	NotDeleted       Code = "FS2009"
-	AWSConfig        Code = "FS2010"
-	LogTypes         Code = "FS2011"
-	NotParted        Code = "FS2012"
-	BadRecords       Code = "FS2013"
-	LedgerIndex      Code = "FS2014"
+	UnknownMessage Code = "FS2001"
+	HoldLost       Code = "FS2002"
+	TwelveHours    Code = "FS2003"
+	NoVerdict      Code = "FS2004"
+	HostRefuses    Code = "FS2005"
+	GivenBack      Code = "FS2006"
+	Queue          Code = "FS2007"
+	Visibility     Code = "FS2008"
+	NotDeleted     Code = "FS2009"
+	AWSConfig      Code = "FS2010"
+	LogTypes       Code = "FS2011"
+	NotParted      Code = "FS2012"
+	BadRecords     Code = "FS2013"
+	LedgerIndex    Code = "FS2014"
+	NotMoved       Code = "FS2015"
+	Ledger         Code = "FS2021"
+	LedgerUpkeep   Code = "FS2022"
+
 	UnreadableRecord Code = "FS3001"
 	NoEvents         Code = "FS3002"
 	Row              Code = "FS3003"
 	GeoIP            Code = "FS3004"
+	Rule             Code = "FS3005"
+	Rules            Code = "FS3006"
+	BrokenTable      Code = "FS3007"
 
 	Repairs         Code = "FS4001"
 	Answer          Code = "FS4002"
 	RequestTooLarge Code = "FS4003"
 	Mapping         Code = "FS4004"
 	TwiceStored     Code = "FS4005"
+	ChunkWaits      Code = "FS4006"
+	ChunkDropped    Code = "FS4007"
+	OutputEnd       Code = "FS4008"
+	NotAsked        Code = "FS4009"
 
 	LettersFail Code = "FS5001"
 	LettersFull Code = "FS5002"
 	BrokenChunk Code = "FS5003"
+
+	SidecarPort  Code = "FS6001"
+	Feed         Code = "FS6002"
+	FeedCopy     Code = "FS6003"
+	Indicators   Code = "FS6004"
+	Publish      Code = "FS6005"
+	Proxies      Code = "FS6006"
+	IndexMetrics Code = "FS6007"
+	Throttled    Code = "FS6008"
+	OrderWrite   Code = "FS6009"
+	OrderSource  Code = "FS6010"
+	Board        Code = "FS6011"
+	Alert        Code = "FS6012"
 )
 
 const (
@@ -58,6 +90,14 @@ var table = []Entry{
 	{Metric, "", "A metric could not be registered", "records are loaded all the same; the metric is not shown", "report it: it is a bug"},
 	{Bug, "", "A panic was caught", "the record it befell is a dead letter, or its notification comes again; the process lives on", "report it with the stack in the log line"},
 	{Unverified, "", "The cluster's certificate is not checked (verify: off)", "whoever is in between can read and change everything", "set ca_file and leave verify on"},
+	{Doubtful, "", "The configuration can be used, and something in it is hardly meant so", "records are loaded", "see what the line proposes"},
+	{SlowStop, "", "An input or output did not stop within grace", "nothing is lost: what it holds comes again when its visibility timeout is over", "raise grace; when it repeats without load, report it"},
+	{NotOver, "", "When the pipeline stopped not everything was delivered", "records of s3_sqs come again with their notifications; those of other inputs are lost as the line says", "raise grace, or repair what the outputs wait for"},
+	{NoOutput, "", "No output matches the tag of events", "they are dropped, and the notifications they came from stay in the queue", "correct match of an output"},
+	{Restarted, "", "An input ended, or could not begin", "its notifications stay in the queue; it is started again, less and less often", "see the error in the line"},
+	{NotTaken, "", "Events were not taken, because a filter failed", "they come again with their notification", "report it: it is a bug"},
+	{NoMemory, "", "The host has no memory for a buffer of events", "it is dropped, and comes again with its notification", "give the process more memory, or lower memory_limit"},
+	{Forgotten, "", "A thread that Fluent Bit has forgotten could not be stopped", "records are loaded; the process may fault later", "restart instead of reloading"},
 
 	{UnknownMessage, "", "A message in the queue is no notification that is known", "it is never deleted; it becomes visible again, and the queue's redrive policy decides", "send only notifications of objects to the queue"},
 	{HoldLost, "", "A message became visible to others before it was extended", "it is read again; what was stored is recognised by its id", "look for pauses of this process, or clock jumps"},
@@ -73,6 +113,9 @@ var table = []Entry{
 	{NotParted, "", "The rest of a large object could not be announced in parts", "it is read here to its end", "allow sqs:SendMessage on the queue, or set split_records: 0"},
 	{BadRecords, "", "Records of an object cannot be used; the reason of each is one of FS22xx", letters, "see the code of the dead letters" + replay},
 	{LedgerIndex, "", "The host does not take records of the ledger", "they are missing in the index; the ledger itself has them", "look at the host's log"},
+	{NotMoved, "", "Messages of old objects cannot be moved to the backlog queue", "they are read where they are; fresh ones may wait behind them", "allow sqs:SendMessage on the backlog queue, or correct backlog_queue_url"},
+	{Ledger, "", "The ledger cannot be written", "records are loaded all the same; the last 50,000 objects are noted when it can be written again, siem_ledger_dropped_total counts those before", "free disk space, or make state_dir writable"},
+	{LedgerUpkeep, "", "Old records of the ledger could not be searched for, or its file not be closed", "it is tried again in an hour; what was written is in the file", "look at the disk; a damaged file is put aside at the next start"},
 
 	{"FS2101", "gone", "The object does not exist any more", "it is quarantined as a dead letter, then its notification is deleted", "let lifecycle rules delete later than objects are loaded; restore the version" + replay},
 	{"FS2102", "denied", "S3 or KMS denies the object", back, "allow s3:GetObject, s3:GetObjectVersion, kms:Decrypt, or name a role in bucket_roles; it heals by itself then"},
@@ -95,14 +138,21 @@ var table = []Entry{
 
 	{UnreadableRecord, "unreadable", "A record does not fit its log type", letters, "correct the log type; try it with `fluent-siem convert`" + replay},
 	{NoEvents, "", "Another filter has put bytes into a buffer that are no events", "they are passed on as they are", "find the filter that writes them"},
-	{Row, "", "A row of a table (indicators, proxies) cannot be used", "the others are used", "correct the row"},
+	{Row, "", "A row of a table (indicators, proxies, assets) cannot be used", "the others are used", "correct the row"},
 	{GeoIP, "", "A GeoIP database is missing or refused", "events are stored without places, or with those of the one in memory", "put a valid file into geoip_dir"},
+	{Rule, "", "An exclusion rule cannot be used", "the others are used; what it should exclude is stored", "correct the rule that the line names"},
+	{Rules, "", "Exclusion rules cannot be read, or none of them can be used", "the last good ones stay in use; at first nothing is excluded by that place", "correct the file, or allow s3:GetObject or ssm:GetParametersByPath"},
+	{BrokenTable, "", "The table of indicators was damaged while it was in use", "events are stored without indicators until there is another table", "replace the file by renaming, never write into it"},
 
 	{Repairs, "", "Documents are changed so that they fit the mapping (siem.repaired)", "stored; @message has the record as it came", "change the mapping as the line says, or set repair: none"},
 	{Answer, "", "The cluster's answer cannot be understood", "the documents are sent again; their ids say which are there", "see what stands between, such as a proxy"},
 	{RequestTooLarge, "", "The cluster, or a proxy, finds a request too large", "it is sent in halves, later ones are smaller", "lower bulk_size, or raise http.max_content_length"},
 	{Mapping, "", "The mapping of an index cannot be read", "documents with too many fields become dead letters", "allow indices:admin/mappings/get"},
 	{TwiceStored, "", "A time-series collection takes no ids", "documents of a request whose answer was lost may be stored twice", "use a collection of type search where that matters"},
+	{ChunkWaits, "", "An output has not taken a chunk", "it is kept and tried again", "see the error, and the lines of the output before"},
+	{ChunkDropped, "", "Retries of a chunk are exhausted", "it is dropped; records of s3_sqs come again with their notification, others are lost", "set retry_limit no_limits"},
+	{OutputEnd, "", "An output did not close cleanly", "every chunk that it confirmed is stored", "see the error in the line"},
+	{NotAsked, "", "An index takes no documents, and cannot be asked what it has", "late documents wait, so that none is stored twice", "allow indices:data/read/mget"},
 
 	{"FS4101", "disk_full", "The disk watermark has made indices read-only", waits, "free disk space or add nodes; OpenSearch lifts the block"},
 	{"FS4102", "index_blocked", "An index is blocked", waits, "remove index.blocks.write or read_only"},
@@ -148,4 +198,39 @@ var table = []Entry{
 	{BrokenChunk, "broken_chunk", "A chunk of the host is damaged", "its rest is kept as a dead letter; records from S3 come again with their notification", "look for damaged storage of the host"},
 	{"FS5004", "no_input", "A letter's object is to be read from S3, and the configuration has no input s3_sqs", "the letter stays open", "name the configuration that has it"},
 	{"FS5005", "unread", "A letter's object could not be read now", "the letter stays open", "see its newest reason"},
+	{"FS5006", "nothing_left", "A letter holds neither a record with a log type nor a document, or its object has no record at that place any more", "the letter stays open", "add a log type for it, or restore the object's version"},
+
+	{SidecarPort, "", "Health and metrics of the sidecar are not served any more", "its duties go on", "restart it; look who has its port (listen)"},
+	{Feed, "", "A feed was not refreshed", "what was there before stays in use, for as long as keep says; it is tried again", "correct address, key or proxy; see the error"},
+	{FeedCopy, "", "The copy of a feed cannot be read to its end", "the indicators before that place are in the table", "look whether the publisher has changed its format"},
+	{Indicators, "", "The table of indicators was not made", "the one before stays in use", "free disk space, make its folder writable; see the error"},
+	{Publish, "", "The table of indicators was made and not published", "this host uses it, the fleet the one before", "allow s3:PutObject to the place of publish"},
+	{Proxies, "", "The list of proxies was not written", "the one before stays in use", "make its folder writable; see the error"},
+	{IndexMetrics, "", "Not all index metrics are written", "they are taken again the next time; the figures of this time are missing", "see the error: what the cluster does not answer, or where the lines go"},
+	{Throttled, "", "Inputs are held back or stopped: by the sidecar, because the cluster is under pressure, or by an operator", "notifications wait in the queue", "see the reason in the line; `fluent-siem throttle` shows who holds what"},
+	{OrderWrite, "", "An order for the inputs of this host cannot be written", "inputs take what they can", "make state_dir writable"},
+	{OrderSource, "", "The cluster, or the fleet's order, cannot be asked, so the order cannot be renewed", "the last order runs out, then inputs take what they can", "let the sidecar's user read _cluster and _nodes; allow s3:GetObject"},
+	{Board, "", "The fleet's order cannot be published", "other hosts go on as before, and freely when the last order runs out", "allow s3:PutObject to the place of the fleet's order"},
+	{Alert, "", "An alert was not delivered", "what it says is in the log", "correct the topic or webhook"},
+
+	{"FS7001", "fluent-siem backfill", "A backfill was interrupted", "what was announced is announced; the same command goes on where it was", "see the error, then run it again"},
+	{"FS7002", "fluent-siem ledger list", "The ledger cannot be read", "nothing is changed", "ask again, or stop the process that holds it and does not answer"},
+	{"FS7003", "fluent-siem ledger reconcile", "A comparison was interrupted", "what was announced is announced; announced twice, an object is stored once", "see the error, then run it again"},
+	{"FS7004", "fluent-siem deadletter list", "The dead letters cannot be read", "nothing is changed", "allow reading the place, or s3:ListBucket and s3:GetObject"},
+	{"FS7005", "fluent-siem deadletter show", "The dead letters cannot be read, or there is none with that id", "nothing is changed", "allow reading the place; take the id from `fluent-siem deadletter list`"},
+	{"FS7006", "fluent-siem deadletter replay", "A replay ended early", "the letters that it closed are closed, the others stay; of a queue, what is not settled stays in it", "see the error, then run it again: nothing is doubled"},
+	{"FS7007", "fluent-siem deadletter prune", "Pruning ended early", "what it removed was closed", "see the error, then run it again"},
+	{"FS7008", "fluent-siem setup", "The set-up was not finished", "what was made is noted in the cluster; nothing of others was changed", "see the error, then run it again"},
+	{"FS7009", "fluent-siem index-metrics", "Index metrics were not written", "nothing else is changed", "see the error: what the cluster does not answer, or where the lines go"},
+	{"FS7010", "fluent-siem throttle", "A hold could not be set or taken back", "the inputs go on as they did", "make state_dir writable for this user"},
+	{"FS7011", "fluent-siem pipeline", "The pipeline ended with an error", "records of s3_sqs come again with their notifications; those of other inputs are lost as the text says", "raise grace, or repair what the outputs wait for"},
+	{"FS7012", "fluent-siem sidecar", "The sidecar ended with an error", "the plugins go on with the tables that are there", "see the error, then start it again"},
+	{"FS7013", "fluent-siem convert", "A file could not be converted to its end", "the documents before are complete; nothing was sent anywhere", "see the error"},
+	{"FS7014", "fluent-siem explain", "An object could not be explained", "nothing was read or changed", "see the error"},
+	{"FS7015", "fluent-siem check", "A log type and its sample do not agree", "nothing is changed, except files that --update names", "correct the log type or the sample"},
+	{"FS7016", "fluent-siem infer", "No log type could be proposed", "nothing was written", "give a longer sample, or write the log type by hand"},
+	{"FS7017", "fluent-siem import", "Not everything was taken over", "what was written is complete; the original's files are only read", "see the lines that name what is left"},
+	{"FS7018", "fluent-siem ioc", "A table of indicators was not made or cannot be read", "the one before stays as it is", "see the error"},
+	{"FS7019", "fluent-siem dashboards", "The dashboards were not printed", "nothing is changed", "see the error"},
+	{"FS7020", "fluent-siem version", "The version was not printed", "nothing is changed", "see the error"},
 }
