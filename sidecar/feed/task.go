@@ -10,6 +10,9 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
+
+	"github.com/fluent-siem/fluent-siem/internal/code"
 )
 
 // Env is what a duty gets from the program around it.
@@ -19,7 +22,9 @@ type Env struct {
 	Health func(component, problem string)
 	// Metrics is where a duty registers what it counts.
 	Metrics prometheus.Registerer
-	Client  *Client
+	// Gather returns the metrics of the sidecar and of the processes beside it.
+	Gather func(context.Context) []*dto.MetricFamily
+	Client *Client
 	// AWS is how services besides those of Client are reached.
 	AWS aws.Config
 	// StateDir is where copies are kept.
@@ -71,8 +76,8 @@ func (t Task) Run(ctx context.Context, env Env, m *Metrics) error {
 			failures++
 			wait = t.pause(err, failures)
 			m.failed(t.Name)
-			env.Health(t.Name, fmt.Sprintf("degraded: %v; %s; it is tried again in %s", err, since(t.Last, now), round(wait)))
-			env.Log.Warn("feed not refreshed; what was there before stays in use", "feed", t.Name, "error", err, "last_good", t.Last, "again_in", round(wait).String())
+			env.Health(t.Name, code.Feed.In(fmt.Sprintf("degraded: %v; %s; it is tried again in %s", err, since(t.Last, now), round(wait))))
+			env.Log.Warn("feed not refreshed; what was there before stays in use", "feed", t.Name, "error", err, "last_good", t.Last, "again_in", round(wait).String(), code.Feed.Attr())
 		default:
 			if failures > 0 || changed {
 				env.Log.Info("feed refreshed", "feed", t.Name, "changed", changed)

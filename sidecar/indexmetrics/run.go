@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/fluent-siem/fluent-siem/internal/code"
 	"github.com/fluent-siem/fluent-siem/internal/settings"
 	"github.com/fluent-siem/fluent-siem/outputs/opensearch"
 )
@@ -89,7 +90,7 @@ type Env struct {
 // Interval, until ctx is done, and then returns nil. What fails is logged and
 // tried again the next time.
 func Run(ctx context.Context, cfg Config, cluster opensearch.Config, env Env) error {
-	api, err := opensearch.NewClient(cluster, func(err error) { env.Log.Warn("index metrics: " + err.Error()) })
+	api, err := opensearch.NewClient(cluster, func(err error) { env.Log.Warn("index metrics: "+err.Error(), code.IndexMetrics.Attr()) })
 	if err != nil {
 		return err
 	}
@@ -109,8 +110,8 @@ func Run(ctx context.Context, cfg Config, cluster opensearch.Config, env Env) er
 		case ctx.Err() != nil:
 			return nil
 		case err != nil:
-			env.Log.Error("index metrics: not all of them are written; they are taken again the next time", "lines", n, "error", err)
-			env.Health("index_metrics", err.Error())
+			env.Log.Error("index metrics: not all of them are written; they are taken again the next time", "lines", n, "error", err, code.IndexMetrics.Attr())
+			env.Health("index_metrics", code.IndexMetrics.In(err.Error()))
 		default:
 			env.Log.Info("index metrics are written", "lines", n, "to", where)
 			env.Health("index_metrics", "")

@@ -7,6 +7,8 @@ import (
 	"math/rand/v2"
 	"sync"
 	"time"
+
+	"github.com/fluent-siem/fluent-siem/internal/code"
 )
 
 // noLimit is a delivery.limit that never gives up.
@@ -91,7 +93,7 @@ func (d *delivery) deliver(ctx context.Context, p *parcel) {
 	log := d.log.With("tag", p.chunk.tag, "bytes", len(p.chunk.data), "tries", p.tries, "error", err)
 	if d.limit != noLimit && p.tries > d.limit {
 		d.metrics.chunk(d.name, "dropped")
-		log.Error("retries are exhausted and the chunk is dropped; a notification it came from is not deleted and comes again. Set retry_limit: no_limits to keep trying")
+		log.Error("retries are exhausted and the chunk is dropped; a notification it came from is not deleted and comes again. Set retry_limit: no_limits to keep trying", code.ChunkDropped.Attr())
 		p.chunk.release()
 		return
 	}
@@ -102,7 +104,7 @@ func (d *delivery) deliver(ctx context.Context, p *parcel) {
 		wait = min(wait, time.Second)
 	}
 	d.metrics.chunk(d.name, "retried")
-	log.Warn("output did not take the chunk; it is tried again", "wait", wait)
+	log.Warn("output did not take the chunk; it is tried again", "wait", wait, code.ChunkWaits.Attr())
 	d.waiting[p] = time.AfterFunc(wait, func() { d.put(p) })
 }
 

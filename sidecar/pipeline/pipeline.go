@@ -35,6 +35,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fluent-siem/fluent-siem/internal/code"
 	"github.com/fluent-siem/fluent-siem/internal/process"
 	"github.com/fluent-siem/fluent-siem/internal/settings"
 	"github.com/fluent-siem/fluent-siem/sidecar/hostconfig"
@@ -97,7 +98,7 @@ func New(file *hostconfig.File, kit Kit, opts ...Option) (*Pipeline, error) {
 	b := builder{file: file, kit: kit, p: p}
 	b.build()
 	for _, w := range b.warnings { // first: they may explain the problems
-		p.log.Warn(w.Text, "at", w.At.String())
+		p.log.Warn(w.Text, "at", w.At.String(), code.Doubtful.Attr())
 	}
 	if err := file.Fail(b.problems); err != nil {
 		p.Close()
@@ -140,7 +141,7 @@ func (p *Pipeline) Run(ctx context.Context) error {
 	stopOutputs()
 	close(flushing)
 	if !within(2*time.Second, workers.Wait) {
-		p.log.Error("an output does not return from its call, which is a bug in it; it is left behind")
+		p.log.Error("an output does not return from its call, which is a bug in it; it is left behind", code.SlowStop.Attr())
 	}
 	p.Close()
 	p.log.Info("pipeline stopped", "after", time.Since(began).Round(time.Millisecond))
@@ -181,7 +182,7 @@ func (p *Pipeline) drain(stopInputs func(), readers *sync.WaitGroup) error {
 		select {
 		case <-end:
 			if inputs {
-				p.log.Warn("an input did not stop within grace; its notifications return to their queue when their visibility timeout is over")
+				p.log.Warn("an input did not stop within grace; its notifications return to their queue when their visibility timeout is over", code.SlowStop.Attr())
 			}
 			return p.left()
 		case <-stopped:
@@ -195,7 +196,7 @@ func (p *Pipeline) drain(stopInputs func(), readers *sync.WaitGroup) error {
 // left says what was not delivered. That is an error only if it is lost.
 func (p *Pipeline) left() error {
 	if n := p.undelivered(theirs); n > 0 {
-		p.log.Warn("not everything was delivered; nothing is lost: the notifications were given back and come again", "bytes", n)
+		p.log.Warn("not everything was delivered; nothing is lost: the notifications were given back and come again", "bytes", n, code.NotOver.Attr())
 	}
 	if n := p.undelivered(mine); n > 0 {
 		return fmt.Errorf("grace of %s is over, and %d bytes in memory are lost, because no output took them and nobody holds them any more; set a longer grace, or see above why the output refused them",
@@ -269,7 +270,7 @@ func (p *Pipeline) Close() {
 	}
 	for _, d := range p.outputs {
 		if err := d.stage.Close(); err != nil {
-			p.log.Error("output did not close cleanly", "output", d.name, "error", err)
+			p.log.Error("output did not close cleanly", "output", d.name, "error", err, code.OutputEnd.Attr())
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/fluent-siem/fluent-siem/internal/code"
 	"github.com/fluent-siem/fluent-siem/internal/lease"
 )
 
@@ -47,14 +48,14 @@ func (r *route) run() {
 		err := guard("input "+r.name, func() error { return r.input.Run(ctx, r) })
 		if ctx.Err() != nil {
 			if err != nil && ctx.Err() != err {
-				r.log.Error("input stopped with an error", "error", err)
+				r.log.Error("input stopped with an error", "error", err, code.Restarted.Attr())
 			}
 			return
 		}
 		if time.Since(began) > longest {
 			wait = time.Second
 		}
-		r.log.Error("input ended too early; it is started again", "error", err, "wait", wait)
+		r.log.Error("input ended too early; it is started again", "error", err, "wait", wait, code.Restarted.Attr())
 		select {
 		case <-ctx.Done():
 			return
@@ -88,7 +89,7 @@ func (r *route) lane(tag string) *lane {
 		}
 	}
 	if len(l.outputs) == 0 {
-		r.log.Warn("no output matches this tag: its events are dropped, and the notifications they came from are not deleted; correct the match of an output", "tag", tag)
+		r.log.Warn("no output matches this tag: its events are dropped, and the notifications they came from are not deleted; correct the match of an output", "tag", tag, code.NoOutput.Attr())
 	}
 	if r.tags == nil {
 		r.tags = map[string]*lane{}
@@ -120,7 +121,7 @@ func (r *route) Append(ctx context.Context, tag string, _ int, buf []byte) error
 			return nil
 		})
 		if err != nil {
-			r.log.Error("events were not taken; they come again", "tag", tag, "error", err)
+			r.log.Error("events were not taken; they come again", "tag", tag, "error", err, code.NotTaken.Attr())
 			return err
 		}
 	}

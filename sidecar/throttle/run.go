@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/fluent-siem/fluent-siem/internal/code"
 	"github.com/fluent-siem/fluent-siem/internal/throttle"
 	"github.com/fluent-siem/fluent-siem/outputs/opensearch"
 )
@@ -45,7 +46,7 @@ func Run(ctx context.Context, cfg Config, cluster opensearch.Config, env Env) er
 		}
 	}
 	if cfg.Take == "" {
-		client, err := opensearch.NewClient(cluster, func(err error) { env.Log.Warn("throttle: " + err.Error()) })
+		client, err := opensearch.NewClient(cluster, func(err error) { env.Log.Warn("throttle: "+err.Error(), code.OrderSource.Attr()) })
 		if err != nil {
 			return err
 		}
@@ -62,9 +63,9 @@ func Run(ctx context.Context, cfg Config, cluster opensearch.Config, env Env) er
 		text := ""
 		switch {
 		case problem != nil:
-			text = problem.Error()
+			text = code.OrderSource.In(problem.Error())
 		case o.Stop || o.Share > 0:
-			text = "the inputs are " + o.String()
+			text = code.Throttled.In("the inputs are " + o.String())
 		}
 		env.Health("throttle", text)
 		switch {

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/fluent-siem/fluent-siem/internal/code"
 	"github.com/fluent-siem/fluent-siem/internal/throttle"
 )
 
@@ -52,14 +53,14 @@ func (w *Watcher) Run(ctx context.Context) error {
 		case err == nil:
 			problem = ""
 			if err = throttle.Write(cfg.StateDir, throttle.Automatic, o); err != nil {
-				w.Log.Error(fmt.Sprintf("throttle: the order cannot be written: %v; inputs take what they can; make state_dir writable", err))
+				w.Log.Error(fmt.Sprintf("throttle: the order cannot be written: %v; inputs take what they can; make state_dir writable", err), code.OrderWrite.Attr())
 			}
 			now, changed := time.Now(), o.Stop != last.Stop || o.Share != last.Share
 			if w.Board != nil && w.Get != nil && (changed || now.Sub(hung) >= boardEvery) {
 				fleet := o
 				fleet.Expires = now.Add(boardLife).UTC()
 				if e := w.Board.Put(ctx, fleet); e != nil {
-					w.Log.Warn(fmt.Sprintf("throttle: the fleet's order cannot be published: %v; other hosts go on as before, and freely in %v; it is tried again", e, boardLife))
+					w.Log.Warn(fmt.Sprintf("throttle: the fleet's order cannot be published: %v; other hosts go on as before, and freely in %v; it is tried again", e, boardLife), code.Board.Attr())
 				} else {
 					hung = now
 				}
@@ -68,7 +69,7 @@ func (w *Watcher) Run(ctx context.Context) error {
 			last = o
 		case err.Error() != problem:
 			problem = err.Error()
-			w.Log.Warn("throttle: the order cannot be renewed: " + problem + "; the last one runs out, then inputs take what they can; it is tried again")
+			w.Log.Warn("throttle: the order cannot be renewed: "+problem+"; the last one runs out, then inputs take what they can; it is tried again", code.OrderSource.Attr())
 		}
 		if w.Observe != nil {
 			w.Observe(last, err)
@@ -108,12 +109,12 @@ func (w *Watcher) tell(ctx context.Context, o, last throttle.Order) {
 		}
 		return
 	}
-	w.Log.Warn("throttle: the inputs are " + o.String())
+	w.Log.Warn("throttle: the inputs are "+o.String(), code.Throttled.Attr())
 	a := Alert{Throttled: held, Cluster: w.Cluster, Host: w.Host, Time: time.Now().UTC(), Order: o}
 	for _, t := range w.Tellers {
 		ctx, cancel := context.WithTimeout(ctx, tellWithin)
 		if err := t.Tell(ctx, a); err != nil {
-			w.Log.Error(fmt.Sprintf("throttle: an alert was not delivered: %v; what it says is in this log; correct the topic or webhook", err), "alert", a.Subject())
+			w.Log.Error(fmt.Sprintf("throttle: an alert was not delivered: %v; what it says is in this log; correct the topic or webhook", err), "alert", a.Subject(), code.Alert.Attr())
 		}
 		cancel()
 	}

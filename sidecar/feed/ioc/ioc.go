@@ -29,6 +29,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/fluent-siem/fluent-siem/internal/code"
 	"github.com/fluent-siem/fluent-siem/internal/indicator"
 	"github.com/fluent-siem/fluent-siem/sidecar/feed"
 	"github.com/fluent-siem/fluent-siem/sidecar/feed/parse"
@@ -141,16 +142,16 @@ func (m *maker) make(ctx context.Context) {
 	case ctx.Err() != nil:
 		return
 	case err != nil:
-		m.env.Log.Error("table of indicators not made; the one before stays in use", "file", m.cfg.File, "error", err)
-		m.env.Health(table, "degraded: "+err.Error())
+		m.env.Log.Error("table of indicators not made; the one before stays in use", "file", m.cfg.File, "error", err, code.Indicators.Attr())
+		m.env.Health(table, code.Indicators.In("degraded: "+err.Error()))
 		return
 	}
 	m.env.Log.Info("table of indicators made", "file", m.cfg.File, "version", head.Version, "rows", head.Rows, "took", time.Since(began).Round(time.Millisecond))
 	m.env.Health(table, "")
 	if m.cfg.Publish != "" {
 		if err := publish(ctx, m.env.Client, m.cfg.File, m.cfg.Publish); err != nil && ctx.Err() == nil {
-			m.env.Log.Error("table of indicators not published; the fleet stays with the one before", "to", m.cfg.Publish, "error", err)
-			m.env.Health(table, "degraded: "+err.Error())
+			m.env.Log.Error("table of indicators not published; the fleet stays with the one before", "to", m.cfg.Publish, "error", err, code.Publish.Attr())
+			m.env.Health(table, code.Publish.In("degraded: "+err.Error()))
 		}
 	}
 }
@@ -198,7 +199,7 @@ func (m *maker) build(ctx context.Context, now time.Time) (indicator.Head, error
 			return indicator.Head{}, err
 		}
 		if err != nil {
-			m.env.Log.Warn("a feed's copy cannot be read to its end; what was read counts", "feed", f.Name, "error", err)
+			m.env.Log.Warn("a feed's copy cannot be read to its end; what was read counts", "feed", f.Name, "error", err, code.FeedCopy.Attr())
 		}
 	}
 	if rows == 0 {

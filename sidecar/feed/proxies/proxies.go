@@ -28,6 +28,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/fluent-siem/fluent-siem/internal/code"
 	"github.com/fluent-siem/fluent-siem/internal/settings"
 	"github.com/fluent-siem/fluent-siem/sidecar/config"
 	"github.com/fluent-siem/fluent-siem/sidecar/feed"
@@ -209,8 +210,8 @@ func Run(ctx context.Context, cfg Config, env feed.Env, tasks *feed.Metrics) err
 		defer mu.Unlock()
 		problem := ""
 		if err := cfg.write(lists); err != nil {
-			problem = "degraded: the list of proxies is not written, the one before stays: " + err.Error()
-			env.Log.Error("list of proxies not written; the one before stays in use", "file", cfg.File, "error", err)
+			problem = code.Proxies.In("degraded: the list of proxies is not written, the one before stays: " + err.Error())
+			env.Log.Error("list of proxies not written; the one before stays in use", "file", cfg.File, "error", err, code.Proxies.Attr())
 		}
 		env.Health("proxies", problem)
 	}
