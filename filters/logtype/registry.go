@@ -16,6 +16,7 @@ import (
 	"github.com/zeebo/xxh3"
 
 	"github.com/fluent-siem/fluent-siem/conf"
+	"github.com/fluent-siem/fluent-siem/internal/code"
 	"github.com/fluent-siem/fluent-siem/internal/follow"
 )
 
@@ -156,7 +157,7 @@ func (r *Registry) Watch(ctx context.Context, log *slog.Logger) {
 			log.Info("changed log types are in use", "dir", dir)
 		case err.Error() != refused:
 			refused = err.Error()
-			log.Error("changed log types are refused, the last good ones stay in use", "dir", dir, "error", err)
+			log.Error("changed log types are refused, the last good ones stay in use", "dir", dir, "error", err, code.LogTypes.Attr())
 		}
 	})
 }

@@ -21,6 +21,8 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/zeebo/xxh3"
+
+	"github.com/fluent-siem/fluent-siem/internal/code"
 )
 
 // The limits of what a table may hold.
@@ -296,7 +298,7 @@ func (t *Table) leave(before bool) {
 	debug.SetPanicOnFault(before)
 	if p := recover(); p != nil && !t.broken.Swap(true) {
 		slog.Error("table of indicators cannot be read any more; events are not compared with it until there is another: replace the file by renaming, do not write into it",
-			"file", t.name, "error", p)
+			"file", t.name, "error", p, code.BrokenTable.Attr())
 	}
 	runtime.KeepAlive(t) // its memory must outlast the reading of it
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	bolt "go.etcd.io/bbolt"
 
+	"github.com/fluent-siem/fluent-siem/internal/code"
 	"github.com/fluent-siem/fluent-siem/internal/lease"
 )
 
@@ -283,7 +284,7 @@ func (l *Ledger) run(ctx context.Context) {
 		if time.Since(l.swept) > l.timing.sweep {
 			l.swept = time.Now()
 			if err := l.sweep(ctx); err != nil && ctx.Err() == nil {
-				l.log.Warn("the ledger could not be searched for old records; it is tried again in an hour", "error", err)
+				l.log.Warn("the ledger could not be searched for old records; it is tried again in an hour", "error", err, code.LedgerUpkeep.Attr())
 			}
 		}
 	}
@@ -297,7 +298,7 @@ func (l *Ledger) run(ctx context.Context) {
 	l.after = nil
 	if l.db != nil {
 		if err := l.db.Close(); err != nil {
-			l.log.Warn("the ledger did not close cleanly", "error", err)
+			l.log.Warn("the ledger did not close cleanly", "error", err, code.LedgerUpkeep.Attr())
 		}
 		l.db = nil
 	}
@@ -365,9 +366,9 @@ func (l *Ledger) tell(err error, n int) {
 		l.metrics.failed.Inc()
 		text := fmt.Sprintf("the ledger cannot be written: %v; records are loaded all the same, and the last %d objects are noted when it can be written again; free disk space, or correct state_dir", err, waitingMost)
 		if !l.ill {
-			l.log.Error(text)
+			l.log.Error(text, code.Ledger.Attr())
 		}
-		l.report(text)
+		l.report(code.Ledger.In(text))
 		l.ill = true
 	case l.ill:
 		l.log.Info("the ledger can be written again")

@@ -23,6 +23,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/fluent-siem/fluent-siem/internal/code"
 )
 
 // The names of the files in state_dir.
@@ -192,7 +194,7 @@ func (f *file) look(dir string, log *slog.Logger) Order {
 		f.order, f.problem = o, ""
 	} else if f.problem != err.Error() {
 		f.problem = err.Error()
-		log.Warn("throttle: an order cannot be read; the one before stays: "+f.problem, "file", f.name)
+		log.Warn("throttle: an order cannot be read; the one before stays: "+f.problem, "file", f.name, code.File.Attr())
 	}
 	return f.order
 }

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/fluent-siem/fluent-siem/internal/code"
 	"github.com/fluent-siem/fluent-siem/internal/event"
 )
 
@@ -45,7 +46,7 @@ func (j *job) detour(b *bulk, list []int32, bad []result) {
 			var err error
 			if has, err = j.w.present(j.ctx, index, b, list, results); err != nil {
 				j.w.say("detour "+index, slog.LevelWarn, "an index takes no documents, and cannot be asked what it has: they wait; let our user read it (indices:data/read/mget)",
-					"index", index, "class", results[0].Class, "error", err)
+					"index", index, "class", results[0].Class, "error", err, code.NotAsked.Attr())
 				continue
 			}
 		}

@@ -176,7 +176,7 @@ func (j *job) noAnswer(b *bulk, list []int32, err error, took time.Duration) out
 	w.metrics.documents.WithLabelValues(r.Verdict.String(), r.Class).Add(float64(len(list)))
 	w.trouble.set("", code.Output(r.Class).In(fmt.Sprintf("no answer from the cluster (%s): %v; documents wait; %s", r.Class, err, r.Advice)))
 	w.say(r.Class, slog.LevelError, "no answer from the cluster; documents are kept and sent again",
-		"class", r.Class, "count", len(list), "error", err, "todo", r.Advice)
+		"class", r.Class, "count", len(list), "error", err, "todo", r.Advice, code.Output(r.Class).Attr())
 	return outcome{busy: list, whole: true, slow: r.Verdict == Held, why: err.Error()}
 }
 
@@ -206,10 +206,10 @@ func (j *job) refusedWhole(b *bulk, list []int32, a answer, took time.Duration) 
 	if r.Verdict == Held {
 		w.trouble.set("", code.Output(r.Class).In(fmt.Sprintf("the cluster refuses every request (%s, %s); documents wait; %s", r.Class, why, r.Advice)))
 		w.say(r.Class, slog.LevelError, "the cluster refuses every request; documents are kept and tried again",
-			"status", r.status, "type", r.kind, "class", r.Class, "reason", cut(r.reason, 200), "count", len(list), "todo", r.Advice)
+			"status", r.status, "type", r.kind, "class", r.Class, "reason", cut(r.reason, 200), "count", len(list), "todo", r.Advice, code.Output(r.Class).Attr())
 	} else {
 		w.say(r.Class, slog.LevelWarn, "the cluster cannot take a request now; its documents are sent again",
-			"status", r.status, "type", r.kind, "class", r.Class, "reason", cut(r.reason, 200), "count", len(list))
+			"status", r.status, "type", r.kind, "class", r.Class, "reason", cut(r.reason, 200), "count", len(list), code.Output(r.Class).Attr())
 		if a.status >= 500 {
 			w.trouble.set("", code.Output(r.Class).In(fmt.Sprintf("the cluster fails (%s); documents wait", why)))
 		}
@@ -383,7 +383,8 @@ func (j *job) bury(b *bulk) {
 	}
 	j.w.say("bury", slog.LevelWarn, "records became no document: each is kept as a dead letter",
 		"count", len(letters), "class", letters[0].Class, "reason", cut(letters[0].Reason, 200),
-		"bucket", letters[0].Bucket, "key", letters[0].Key, "record", letters[0].Record, "dead_letters", j.w.cfg.DeadLetters)
+		"bucket", letters[0].Bucket, "key", letters[0].Key, "record", letters[0].Record, "dead_letters", j.w.cfg.DeadLetters,
+		code.Letter(letters[0].Class).Attr())
 }
 
 const lettersKey = "dead letters" // no index has a blank in its name

@@ -51,7 +51,7 @@ func (j *job) tell(b *bulk, list []int32, bad []result, kept error) (sick bool) 
 		w.metrics.documents.WithLabelValues(verdict.String(), r.Class).Add(float64(g.count))
 		_, id := b.action(g.sample)
 		attrs := []any{"index", g.index, "status", r.status, "type", r.kind, "class", r.Class,
-			"reason", cut(r.reason, 200), "count", g.count, "sample_id", id}
+			"reason", cut(r.reason, 200), "count", g.count, "sample_id", id, code.Output(r.Class).Attr()}
 		if r.Advice != "" {
 			attrs = append(attrs, "todo", r.Advice)
 		}

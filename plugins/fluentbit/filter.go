@@ -3,6 +3,7 @@ package main
 import (
 	"log/slog"
 
+	"github.com/fluent-siem/fluent-siem/internal/code"
 	"github.com/fluent-siem/fluent-siem/internal/event"
 )
 
@@ -64,7 +65,7 @@ func (f *filter) oneByOne(tag string, in []byte) (out []byte) {
 	for len(in) > 0 {
 		ev, rest, err := event.Next(in)
 		if err != nil {
-			slog.Error("a buffer of events is damaged; its end is passed on as it came", "tag", tag, "bytes", len(in), "error", err)
+			slog.Error("a buffer of events is damaged; its end is passed on as it came", "tag", tag, "bytes", len(in), "error", err, code.NoEvents.Attr())
 			return append(out, in...)
 		}
 		got, changed, ok := f.try(out, tag, ev.Raw)

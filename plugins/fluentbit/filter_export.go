@@ -9,6 +9,7 @@ import (
 	"unsafe"
 
 	"github.com/fluent-siem/fluent-siem/filters/ecs"
+	"github.com/fluent-siem/fluent-siem/internal/code"
 	"github.com/fluent-siem/fluent-siem/internal/process"
 )
 
@@ -36,9 +37,9 @@ func siem_filter_init(instance unsafe.Pointer) C.uintptr_t {
 			}
 		}
 		if err != nil {
-			slog.Warn("the filter ecs uses its default settings meanwhile")
+			slog.Warn("the filter ecs uses its default settings meanwhile", code.Config.Attr())
 			if stage, err = ecs.New(ecs.Defaults(), process.Shared()); err != nil {
-				slog.Error("the filter ecs cannot start with its default settings either", "error", err)
+				slog.Error("the filter ecs cannot start with its default settings either", "error", err, code.Config.Attr())
 				return 0
 			}
 		}
@@ -59,7 +60,7 @@ func siem_filter(n C.uintptr_t, data unsafe.Pointer, size C.size_t, tag *C.char,
 			if len(events) > 0 {
 				if *out = toHost(events); *out == nil {
 					*outSize = 0
-					slog.Error("no memory for the events of a buffer; they are dropped, and come again with their notification", "tag", t, "bytes", len(events))
+					slog.Error("no memory for the events of a buffer; they are dropped, and come again with their notification", "tag", t, "bytes", len(events), code.NoMemory.Attr())
 				}
 			}
 		})

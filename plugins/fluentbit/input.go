@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/fluent-siem/fluent-siem/internal/code"
 	"github.com/fluent-siem/fluent-siem/internal/process"
 	"github.com/fluent-siem/fluent-siem/plugins/s3sqs"
 )
@@ -136,8 +137,8 @@ func (i *input) run() {
 			wait = time.Second
 		}
 		problem := fmt.Sprintf("%s stopped: %v", i.name, err)
-		process.Shared().SetHealth(i.name, problem)
-		slog.Error(problem+"; nothing is lost, the notifications stay in the queue; it is tried again", "in", wait.String())
+		process.Shared().SetHealth(i.name, code.Restarted.In(problem))
+		slog.Error(problem+"; nothing is lost, the notifications stay in the queue; it is tried again", "in", wait.String(), code.Restarted.Attr())
 		select {
 		case <-time.After(wait):
 		case <-i.ctx.Done():
@@ -192,7 +193,7 @@ func (i *input) exit() {
 	select {
 	case <-i.done:
 	case <-time.After(leaveWithin):
-		slog.Warn("the input did not stop in time; its notifications return to the queue by themselves", "input", i.name)
+		slog.Warn("the input did not stop in time; its notifications return to the queue by themselves", "input", i.name, code.SlowStop.Attr())
 	}
 	process.Shared().SetHealth(i.name, "")
 }

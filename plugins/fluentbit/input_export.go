@@ -11,6 +11,7 @@ import (
 
 	flbinput "github.com/fluent/fluent-bit-go/input"
 
+	"github.com/fluent-siem/fluent-siem/internal/code"
 	"github.com/fluent-siem/fluent-siem/internal/process"
 )
 
@@ -51,7 +52,7 @@ func siem_input_init(plugin, instance unsafe.Pointer) C.uintptr_t {
 		i, _ := inputs.get(n)
 		if cfg.StateDir != "" {
 			if _, err := process.Shared().Serve(cfg.StateDir); err != nil {
-				process.Shared().SetHealth("socket", err.Error())
+				process.Shared().SetHealth("socket", code.Socket.In(err.Error()))
 			}
 		}
 		runningInput.add(uintptr(instance), i)

@@ -43,6 +43,8 @@ import (
 	"runtime/debug"
 	"slices"
 	"sync"
+
+	"github.com/fluent-siem/fluent-siem/internal/code"
 )
 
 func main() {} // never runs: the build mode c-shared wants it
@@ -51,7 +53,7 @@ func main() {} // never runs: the build mode c-shared wants it
 func guard[T any](during string, result T, f func() T) (got T) {
 	defer func() {
 		if p := recover(); p != nil {
-			slog.Error("a bug in this plugin was caught; please report it", "during", during, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			slog.Error("a bug in this plugin was caught; please report it", "during", during, "panic", fmt.Sprint(p), "stack", string(debug.Stack()), code.Bug.Attr())
 			got = result
 		}
 	}()

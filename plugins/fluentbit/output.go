@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/fluent-siem/fluent-siem/internal/code"
 	"github.com/fluent-siem/fluent-siem/internal/event"
 	"github.com/fluent-siem/fluent-siem/internal/process"
 )
@@ -69,8 +70,8 @@ func (o *output) tryOpen() bool {
 	w, err := o.open()
 	if err != nil {
 		problem := fmt.Sprintf("%s cannot start: %v", o.name, err)
-		process.Shared().SetHealth(o.name, problem)
-		slog.Error(problem + "; its chunks wait and it is tried again")
+		process.Shared().SetHealth(o.name, code.Restarted.In(problem))
+		slog.Error(problem+"; its chunks wait and it is tried again", code.Restarted.Attr())
 		return false
 	}
 	process.Shared().SetHealth(o.name, "")
@@ -130,7 +131,7 @@ func (o *output) complain(tag string, err error) {
 		o.silent.Add(1)
 		return
 	}
-	slog.Warn("a chunk is not stored yet and will be retried", "output", o.name, "tag", tag, "error", err, "also", o.silent.Swap(0))
+	slog.Warn("a chunk is not stored yet and will be retried", "output", o.name, "tag", tag, "error", err, "also", o.silent.Swap(0), code.ChunkWaits.Attr())
 }
 
 // leased tells whether the events of a chunk come from an input of ours.
@@ -162,6 +163,6 @@ func (o *output) exit() {
 		return
 	}
 	if err := w.Close(); err != nil {
-		slog.Warn("the output did not close cleanly; every chunk it confirmed is stored", "output", o.name, "error", err)
+		slog.Warn("the output did not close cleanly; every chunk it confirmed is stored", "output", o.name, "error", err, code.OutputEnd.Attr())
 	}
 }

@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/fluent-siem/fluent-siem/internal/code"
 )
 
 // Every version of Fluent Bit starts the workers of an output that came through
@@ -147,7 +149,7 @@ func (w *workers) exit() {
 	w.started = nil
 	for _, tid := range tids {
 		if !park(tid) {
-			slog.Warn("a worker that Fluent Bit has forgotten could not be stopped: it may fault now that its pipeline has ended. Restart instead of reloading", "thread", tid)
+			slog.Warn("a worker that Fluent Bit has forgotten could not be stopped: it may fault now that its pipeline has ended. Restart instead of reloading", "thread", tid, code.Forgotten.Attr())
 		}
 	}
 }

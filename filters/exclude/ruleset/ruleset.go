@@ -41,6 +41,7 @@ import (
 	"time"
 
 	"github.com/fluent-siem/fluent-siem/filters/exclude"
+	"github.com/fluent-siem/fluent-siem/internal/code"
 	"github.com/fluent-siem/fluent-siem/internal/follow"
 	"github.com/fluent-siem/fluent-siem/internal/process"
 )
@@ -248,7 +249,7 @@ func (s *Store) take(at *place, texts []text) (refused error) {
 		return fmt.Errorf("none of its rules can be used: %w", errors.Join(problems...))
 	}
 	for _, err := range problems {
-		s.log.Warn("an exclusion rule is not used; the others are", "from", at.name, "error", err)
+		s.log.Warn("an exclusion rule is not used; the others are", "from", at.name, "error", err, code.Rule.Attr())
 	}
 	at.rules = rules
 	all := make([]*exclude.Rules, len(s.places))
@@ -276,8 +277,8 @@ func (s *Store) say(at *place, problem string) {
 	if at.rules == nil {
 		stays = "nothing is excluded by it yet"
 	}
-	s.process.SetHealth(at.component(), problem+"; "+stays)
-	s.log.Warn("exclusion rules cannot be refreshed; "+stays+", and it is tried again", "from", at.name, "error", problem)
+	s.process.SetHealth(at.component(), code.Rules.In(problem+"; "+stays))
+	s.log.Warn("exclusion rules cannot be refreshed; "+stays+", and it is tried again", "from", at.name, "error", problem, code.Rules.Attr())
 }
 
 func (at *place) component() string { return "exclusion rules of " + at.name }
