@@ -17,6 +17,7 @@ import (
 	"github.com/fluent-siem/fluent-siem/internal/settings"
 	"github.com/fluent-siem/fluent-siem/outputs/opensearch"
 	"github.com/fluent-siem/fluent-siem/sidecar/config"
+	"github.com/fluent-siem/fluent-siem/sidecar/emf"
 	"github.com/fluent-siem/fluent-siem/sidecar/feed"
 	"github.com/fluent-siem/fluent-siem/sidecar/feed/geoip"
 	"github.com/fluent-siem/fluent-siem/sidecar/feed/ioc"
@@ -31,9 +32,9 @@ type Config struct {
 	// copies of feeds are kept: the state_dir of the plugins.
 	StateDir string `conf:"state_dir"`
 
-	// Listen is the address of /healthz and /metrics. They show names of feeds
-	// and numbers, but ask nobody who they are: keep them on this host, or in a
-	// network that you trust.
+	// Listen is the address of /healthz, of /metrics and of the status page at /.
+	// They show names, numbers and reasons of refusals, but ask nobody who they
+	// are: keep them on this host, or in a network that you trust.
 	Listen string `conf:"listen"`
 
 	// LogLevel is debug, info, warn or error.
@@ -45,13 +46,15 @@ type Config struct {
 	// Endpoint is the URL of a service compatible with S3, in place of AWS.
 	Endpoint string `conf:"endpoint"`
 
-	level  slog.Level
-	duties []duty
+	level   slog.Level
+	duties  []duty
+	cluster opensearch.Config // the section opensearch
 }
 
 // duty is something that the sidecar does until its context is done.
 type duty struct {
 	name string
+	cfg  any // its section
 	run  func(ctx context.Context, env feed.Env, tasks *feed.Metrics) error
 }
 
@@ -77,8 +80,15 @@ var sections = map[string]opener{
 		if err == nil && cfg.Take == "" && len(b.cluster.Endpoint) == 0 {
 			err = fmt.Errorf("throttle needs the section opensearch with the endpoint of the cluster, or take")
 		}
-		return duty{"throttle", func(ctx context.Context, env feed.Env, _ *feed.Metrics) error {
+		return duty{"throttle", cfg, func(ctx context.Context, env feed.Env, _ *feed.Metrics) error {
 			return throttle.Run(ctx, cfg, b.cluster, throttle.Env{Log: env.Log, Health: env.Health, Metrics: env.Metrics, AWS: env.AWS})
+		}}, err
+	},
+	"cloudwatch_metrics": func(s *config.Section, _ base) (duty, error) {
+		cfg := emf.Defaults()
+		err := s.Load(&cfg)
+		return duty{"cloudwatch_metrics", cfg, func(ctx context.Context, env feed.Env, _ *feed.Metrics) error {
+			return emf.Run(ctx, cfg, emf.Env{Health: env.Health, Metrics: env.Gather, Stdout: os.Stdout})
 		}}, err
 	},
 	"index_metrics": func(s *config.Section, b base) (duty, error) {
@@ -87,7 +97,7 @@ var sections = map[string]opener{
 		if err == nil && len(b.cluster.Endpoint) == 0 {
 			err = fmt.Errorf("index_metrics needs the section opensearch with the endpoint of the cluster")
 		}
-		return duty{"index_metrics", func(ctx context.Context, env feed.Env, _ *feed.Metrics) error {
+		return duty{"index_metrics", cfg, func(ctx context.Context, env feed.Env, _ *feed.Metrics) error {
 			return indexmetrics.Run(ctx, cfg, b.cluster, indexmetrics.Env{Log: env.Log, Health: env.Health, Metrics: env.Metrics, AWS: env.AWS})
 		}}, err
 	},
@@ -98,7 +108,7 @@ var sections = map[string]opener{
 func feeding[C any](name string, load func(*config.Section, string) (C, error), run func(context.Context, C, feed.Env, *feed.Metrics) error) opener {
 	return func(s *config.Section, b base) (duty, error) {
 		cfg, err := load(s, b.stateDir)
-		return duty{name, func(ctx context.Context, env feed.Env, tasks *feed.Metrics) error { return run(ctx, cfg, env, tasks) }}, err
+		return duty{name, cfg, func(ctx context.Context, env feed.Env, tasks *feed.Metrics) error { return run(ctx, cfg, env, tasks) }}, err
 	}
 }
 
@@ -142,6 +152,7 @@ func Load(path string) (*Config, error) {
 	if section := s.Section("opensearch"); section != nil {
 		bad.Join(section.Load(&b.cluster))
 	}
+	cfg.cluster = b.cluster
 	for key, open := range sections {
 		if section := s.Section(key); section != nil {
 			duty, err := open(section, b)

@@ -3,7 +3,7 @@
 //
 //	file ──▶ duties (feeds, …) ──▶ state_dir ◀── plugins
 //	                │                              │ sockets
-//	                └──▶ /healthz, /metrics ◀──────┘
+//	                └─▶ /healthz, /metrics, / ◀────┘
 //
 // # Promises
 //
@@ -15,7 +15,7 @@
 //   - /healthz answers 200 as long as the process works, and names what is
 //     degraded; restarting would not make a publisher well.
 //   - /metrics has the metrics of every process whose socket is in state_dir,
-//     with the label process.
+//     with the label process. / is a page for people ([status]).
 //   - A stop is clean: what is being fetched is given up, nothing half-made stays.
 package daemon
 
@@ -36,10 +36,14 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+	dto "github.com/prometheus/client_model/go"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/fluent-siem/fluent-siem/internal/code"
+	"github.com/fluent-siem/fluent-siem/internal/deadletter"
 	"github.com/fluent-siem/fluent-siem/internal/follow"
 	"github.com/fluent-siem/fluent-siem/sidecar/feed"
+	"github.com/fluent-siem/fluent-siem/sidecar/status"
 )
 
 // Options are the program's.
@@ -59,6 +63,7 @@ type Options struct {
 type daemon struct {
 	path    string
 	o       Options
+	monitor *status.Monitor // of all generations: the last hour survives a reload
 	current atomic.Pointer[generation]
 	addr    string
 	server  *http.Server
@@ -72,6 +77,12 @@ type generation struct {
 	began    time.Time
 }
 
+func newGeneration(cfg *Config) *generation {
+	g := &generation{cfg: cfg, registry: prometheus.NewRegistry(), health: newHealth(), began: time.Now()}
+	g.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), g.health)
+	return g
+}
+
 // Run reads the file at path and does what it says until ctx is done; then it
 // returns nil. An error means that it did not begin.
 func Run(ctx context.Context, path string, o Options) error {
@@ -83,11 +94,23 @@ func Run(ctx context.Context, path string, o Options) error {
 		o.Log = slog.Default()
 	}
 	d := &daemon{path: path, o: o}
+	d.current.Store(newGeneration(cfg))
+	d.monitor = status.NewMonitor(status.Source{
+		Metrics:  func(ctx context.Context) []*dto.MetricFamily { return d.current.Load().metrics(ctx) },
+		Problems: func(ctx context.Context) []status.Problem { return d.current.Load().problems(ctx) },
+		StateDir: func() string { return d.current.Load().cfg.StateDir },
+		Letters:  func() (*deadletter.Box, error) { return deadletter.Open(d.current.Load().cfg.cluster.Box()) },
+	})
 	if err := d.listen(cfg.Listen); err != nil {
 		return err
 	}
 	defer func() { _ = d.server.Close() }()
 	defer notify("STOPPING=1")
+	ctx, end := context.WithCancel(ctx)
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	defer end()
+	watching.Go(func() { d.monitor.Run(ctx) })
 	reload := d.watch(ctx)
 	for ctx.Err() == nil {
 		if cfg, err = d.run(ctx, cfg, reload); err != nil {
@@ -138,8 +161,7 @@ func identify(path string) (follow.Identity, error) {
 // run does what cfg says until ctx is done or there is another configuration
 // that can be used, which it returns.
 func (d *daemon) run(ctx context.Context, cfg *Config, reload <-chan struct{}) (next *Config, err error) {
-	g := &generation{cfg: cfg, registry: prometheus.NewRegistry(), health: newHealth(), began: time.Now()}
-	g.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), g.health)
+	g := newGeneration(cfg)
 	if d.o.Level != nil {
 		d.o.Level.Set(cfg.level)
 	}
@@ -150,7 +172,7 @@ func (d *daemon) run(ctx context.Context, cfg *Config, reload <-chan struct{}) (
 	if err != nil {
 		return nil, err
 	}
-	env := feed.Env{Log: d.o.Log, Health: g.health.set, Metrics: g.registry, Client: cfg.client(aws, d.o.Version), AWS: aws, StateDir: cfg.StateDir}
+	env := feed.Env{Log: d.o.Log, Health: g.health.set, Metrics: g.registry, Gather: g.metrics, Client: cfg.client(aws, d.o.Version), AWS: aws, StateDir: cfg.StateDir}
 	tasks := feed.NewMetrics(g.registry)
 	duties, stop := context.WithCancel(ctx)
 	defer stop()
@@ -200,8 +222,8 @@ func (d *daemon) reload(g *generation) *Config {
 		err = d.listen(cfg.Listen)
 	}
 	if err != nil {
-		d.o.Log.Error("the changed configuration is refused; the old one goes on", "file", d.path, "error", err)
-		g.health.set("configuration", "the changed file is refused and the old one goes on: "+err.Error())
+		d.o.Log.Error("the changed configuration is refused; the old one goes on", "file", d.path, "error", err, code.Config.Attr())
+		g.health.set("configuration", code.Config.In("the changed file is refused and the old one goes on: "+err.Error()))
 		return nil
 	}
 	d.o.Log.Info("the changed configuration takes over", "file", d.path)
@@ -217,7 +239,7 @@ func (d *daemon) listen(address string) error {
 	server := &http.Server{Handler: d.handler(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute}
 	go func() {
 		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			d.o.Log.Error("health and metrics are not served any more; the duties go on", "error", err)
+			d.o.Log.Error("health and metrics are not served any more; the duties go on", "error", err, code.SidecarPort.Attr())
 		}
 	}()
 	if d.server != nil {
@@ -232,20 +254,13 @@ type addr string
 func (addr) Network() string  { return "tcp" }
 func (a addr) String() string { return string(a) }
 
-// Problem is what is wrong with a component.
-type Problem struct {
-	Component string    `json:"component"`
-	Problem   string    `json:"problem"`
-	Since     time.Time `json:"since"`
-}
-
 // health is what is wrong.
 type health struct {
 	mu   sync.Mutex
-	list map[string]Problem
+	list map[string]status.Problem
 }
 
-func newHealth() *health { return &health{list: map[string]Problem{}} }
+func newHealth() *health { return &health{list: map[string]status.Problem{}} }
 
 // set says what is wrong with a component; "" when it is fine again.
 func (h *health) set(component, problem string) {
@@ -259,18 +274,18 @@ func (h *health) set(component, problem string) {
 	if old, ok := h.list[component]; ok {
 		since = old.Since
 	}
-	h.list[component] = Problem{component, problem, since}
+	h.list[component] = status.Problem{Component: component, Problem: problem, Since: since}
 }
 
 // problems lists what is wrong, by component.
-func (h *health) problems() []Problem {
+func (h *health) problems() []status.Problem {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	list := []Problem{}
+	list := []status.Problem{}
 	for _, p := range h.list {
 		list = append(list, p)
 	}
-	slices.SortFunc(list, func(a, b Problem) int { return cmp.Compare(a.Component, b.Component) })
+	slices.SortFunc(list, func(a, b status.Problem) int { return cmp.Compare(a.Component, b.Component) })
 	return list
 }
 

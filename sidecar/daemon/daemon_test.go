@@ -111,6 +111,13 @@ func TestLife(t *testing.T) {
 			t.Errorf("%s is missing in\n%s", want, text)
 		}
 	}
+	if text := get(t, base+"/"); !strings.Contains(text, "<title>fluent-siem</title>") {
+		t.Error(text)
+	}
+	await(t, "the first sample", func() (bool, string) {
+		text := get(t, base+"/status")
+		return strings.Contains(text, `"processes":[{"pid":"99999999","up":true}]`), text
+	})
 	health := func() (h Health) {
 		t.Helper()
 		if err := json.Unmarshal([]byte(get(t, base+"/healthz")), &h); err != nil {

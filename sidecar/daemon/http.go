@@ -20,40 +20,53 @@ import (
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
+
+	"github.com/fluent-siem/fluent-siem/sidecar/status"
 )
 
 // Health is what /healthz says.
 type Health struct {
-	Status   string    `json:"status"` // ok or degraded
-	Since    time.Time `json:"since"`  // when this configuration was taken
-	Problems []Problem `json:"problems"`
+	Status   string           `json:"status"` // ok or degraded
+	Since    time.Time        `json:"since"`  // when this configuration was taken
+	Problems []status.Problem `json:"problems"`
 }
 
 func (d *daemon) handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) {
-		g := d.current.Load()
-		if g == nil {
-			http.Error(w, "starting", http.StatusServiceUnavailable)
-			return
-		}
-		h := Health{Status: "ok", Since: g.began.UTC().Truncate(time.Second), Problems: append(g.health.problems(), plugins(r.Context(), g.cfg.StateDir)...)}
+	// answer calls with what runs now.
+	answer := func(pattern string, with func(g *generation, w http.ResponseWriter, r *http.Request)) {
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { with(d.current.Load(), w, r) })
+	}
+	answer("GET /healthz", func(g *generation, w http.ResponseWriter, r *http.Request) {
+		h := Health{Status: "ok", Since: g.began.UTC().Truncate(time.Second), Problems: g.problems(r.Context())}
 		if len(h.Problems) > 0 {
 			h.Status = "degraded"
 		}
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(h)
 	})
-	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) {
-		g := d.current.Load()
-		if g == nil {
-			http.Error(w, "starting", http.StatusServiceUnavailable)
-			return
-		}
-		all := prometheus.Gatherers{g.registry, prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) { return gather(r.Context(), g.cfg.StateDir) })}
-		promhttp.HandlerFor(all, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError}).ServeHTTP(w, r)
+	answer("GET /metrics", func(g *generation, w http.ResponseWriter, r *http.Request) {
+		promhttp.HandlerFor(g.gatherer(r.Context()), promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError}).ServeHTTP(w, r)
 	})
+	mux.Handle("GET /status", d.monitor)
+	mux.HandleFunc("GET /{$}", status.Page)
 	return mux
+}
+
+// gatherer has the metrics of the sidecar and of the processes beside it.
+func (g *generation) gatherer(ctx context.Context) prometheus.Gatherer {
+	return prometheus.Gatherers{g.registry, prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) { return gather(ctx, g.cfg.StateDir) })}
+}
+
+// metrics are those that can be had; what cannot is seen in siem_process_up.
+func (g *generation) metrics(ctx context.Context) []*dto.MetricFamily {
+	families, _ := g.gatherer(ctx).Gather()
+	return families
+}
+
+// problems are those of the sidecar and of the processes beside it.
+func (g *generation) problems(ctx context.Context) []status.Problem {
+	return append(g.health.problems(), plugins(ctx, g.cfg.StateDir)...)
 }
 
 // The limits of asking a process.
@@ -77,21 +90,21 @@ func sockets(stateDir string) map[string]string {
 
 // askAll asks every process at once and calls each for every answer, one at a
 // time.
-func askAll(ctx context.Context, stateDir, path string, each func(process string, status int, body []byte, err error)) {
+func askAll(ctx context.Context, stateDir, path string, each func(process string, code int, body []byte, err error)) {
 	var mu sync.Mutex
 	var asked sync.WaitGroup
 	for process, socket := range sockets(stateDir) {
 		asked.Go(func() {
-			status, body, err := ask(ctx, socket, path)
+			code, body, err := ask(ctx, socket, path)
 			mu.Lock()
 			defer mu.Unlock()
-			each(process, status, body, err)
+			each(process, code, body, err)
 		})
 	}
 	asked.Wait()
 }
 
-func ask(ctx context.Context, socket, path string) (status int, body []byte, err error) {
+func ask(ctx context.Context, socket, path string) (code int, body []byte, err error) {
 	ctx, cancel := context.WithTimeout(ctx, askedWithin)
 	defer cancel()
 	transport := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -114,14 +127,14 @@ func ask(ctx context.Context, socket, path string) (status int, body []byte, err
 }
 
 // plugins says what the processes beside us say is wrong with them.
-func plugins(ctx context.Context, stateDir string) (list []Problem) {
+func plugins(ctx context.Context, stateDir string) (list []status.Problem) {
 	askAll(ctx, stateDir, "/health", func(process string, _ int, body []byte, err error) {
-		var h struct{ Problems []Problem }
+		var h struct{ Problems []status.Problem }
 		if err == nil {
 			err = json.Unmarshal(body, &h)
 		}
 		if err != nil {
-			list = append(list, Problem{Component: "process " + process, Problem: "does not answer: " + err.Error()})
+			list = append(list, status.Problem{Component: "process " + process, Problem: "does not answer: " + err.Error()})
 		}
 		for _, p := range h.Problems {
 			p.Component = "process " + process + ": " + p.Component
@@ -136,12 +149,12 @@ func plugins(ctx context.Context, stateDir string) (list []Problem) {
 func gather(ctx context.Context, stateDir string) ([]*dto.MetricFamily, error) {
 	families := map[string]*dto.MetricFamily{}
 	up := &dto.MetricFamily{Name: ptr("siem_process_up"), Help: ptr("Whether a process that has a socket in state_dir answers."), Type: dto.MetricType_GAUGE.Enum()}
-	askAll(ctx, stateDir, "/metrics", func(process string, status int, body []byte, err error) {
+	askAll(ctx, stateDir, "/metrics", func(process string, code int, body []byte, err error) {
 		label := &dto.LabelPair{Name: ptr("process"), Value: &process}
 		answers := 0.0
 		parser := expfmt.NewTextParser(model.UTF8Validation)
 		own, parseErr := parser.TextToMetricFamilies(bytes.NewReader(body))
-		if err == nil && parseErr == nil && status == http.StatusOK {
+		if err == nil && parseErr == nil && code == http.StatusOK {
 			answers = 1
 			for name, family := range own {
 				for _, m := range family.Metric {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/fluent-siem/fluent-siem/internal/settings/settingstest"
 	"github.com/fluent-siem/fluent-siem/outputs/opensearch"
+	"github.com/fluent-siem/fluent-siem/sidecar/emf"
 	"github.com/fluent-siem/fluent-siem/sidecar/feed/geoip"
 	"github.com/fluent-siem/fluent-siem/sidecar/feed/ioc"
 	"github.com/fluent-siem/fluent-siem/sidecar/feed/proxies"
@@ -25,7 +26,8 @@ while the sidecar runs, if it can be used; SIGHUP has it read again. A section t
 
 ` + "`/healthz`" + ` answers 200 as long as the process works: ` + "`status`" + ` is ok or degraded, ` + "`problems`" + ` says what, why and since when,
 of the sidecar and of every plugin process with a socket in state_dir. ` + "`/metrics`" + ` has the metrics of all of them, with the
-label process. With systemd, use ` + "`Type=notify`" + `.
+label process; [metrics.md](metrics.md) lists them. ` + "`/`" + ` is a page for people: the flow with its rates, the lag of the last hour,
+each log type, dead letters, throttle, feeds. With systemd, use ` + "`Type=notify`" + `.
 `
 
 // TestManual keeps conf/sidecar.md true; with UPDATE=1 it writes it.
@@ -45,6 +47,7 @@ func TestManual(t *testing.T) {
 		{"proxies", "../feed/proxies/proxies.go", proxies.Defaults()},
 		{"opensearch: the cluster, with the settings of the output", "../../outputs/opensearch/config.go", opensearch.Defaults()},
 		{"throttle", "../throttle/config.go", throttle.Defaults()},
+		{"cloudwatch_metrics", "../emf/emf.go", emf.Defaults()},
 		{"index_metrics", "../indexmetrics/run.go", indexmetrics.Defaults()},
 	} {
 		table, err := settingstest.Table(part.source, part.defaults)
