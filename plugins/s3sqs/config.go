@@ -3,7 +3,9 @@ package s3sqs
 import (
 	"fmt"
 	"net/url"
+	"path"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,6 +17,28 @@ type Config struct {
 	// QueueURL names the SQS queues that announce the objects, separated by
 	// commas. A queue's region is taken from its URL.
 	QueueURL []string `conf:"queue_url"`
+
+	// Priority names the log types that are important, as patterns separated by
+	// commas, the most important first: guardduty, rds-*. Of the messages that are
+	// held and not begun, fresh ones are read before others, and of these the ones of
+	// important types, the newest first; but each fourth is the one that waits for
+	// the longest time.
+	Priority []string `conf:"priority"`
+
+	// FreshFor is how old an object may be that counts as fresh.
+	FreshFor time.Duration `conf:"fresh_for"`
+
+	// LookAhead is how many messages of a queue are held beside those that are being
+	// read, to choose the next one from. Each takes some 2 KB, and is extended twice in
+	// a visibility timeout, ten in a request; other processes do not see it meanwhile.
+	// 0: messages are read as they come.
+	LookAhead int `conf:"look_ahead"`
+
+	// BacklogQueueURL is a queue for messages whose objects are not fresh. The input
+	// moves them there, so that fresh ones are seen at once however long the backlog
+	// is, and reads that queue too. That needs sqs:SendMessage on it. Empty: they
+	// stay where they are.
+	BacklogQueueURL string `conf:"backlog_queue_url"`
 
 	// Region is the AWS region, where a queue's URL or a notification does not
 	// say another. Empty: as the environment or the instance says.
@@ -133,6 +157,9 @@ const (
 // Defaults returns a Config that lacks only the queue.
 func Defaults() Config {
 	return Config{
+		Priority:     []string{"guardduty", "securityhub", "cloudtrail"},
+		FreshFor:     15 * time.Minute,
+		LookAhead:    1000,
 		PathStyle:    "auto",
 		StateDir:     "/var/lib/fluent-siem",
 		Ledger:       true,
@@ -158,6 +185,20 @@ func (c Config) Validate() error {
 	}
 	for _, q := range c.QueueURL {
 		checkURL(&bad, "queue_url", q)
+	}
+	if q := c.BacklogQueueURL; q != "" {
+		checkURL(&bad, "backlog_queue_url", q)
+		if slices.Contains(c.QueueURL, q) {
+			bad.Add("backlog_queue_url", "is one of queue_url too; name another queue, which is read without being named there")
+		}
+	}
+	for _, p := range c.Priority {
+		if _, err := path.Match(p, ""); err != nil {
+			bad.Add("priority", "%q is no pattern; write names of log types, with * for any text", p)
+		}
+	}
+	if c.LookAhead < 0 || c.LookAhead > lookAheadMost {
+		bad.Add("look_ahead", "%d is not between 0 and %d", c.LookAhead, lookAheadMost)
 	}
 	for key, value := range map[string]string{"endpoint": c.Endpoint, "aws_s3_endpoint": c.S3Endpoint, "aws_sqs_endpoint": c.SQSEndpoint, "aws_sts_endpoint": c.STSEndpoint} {
 		if value != "" {
@@ -188,7 +229,7 @@ func (c Config) Validate() error {
 		}
 	}
 	for key, value := range map[string]int64{"record_limit": int64(c.RecordLimit), "object_limit": int64(c.ObjectLimit), "ratio_limit": c.RatioLimit,
-		"spool_limit": int64(c.SpoolLimit), "max_fetches": int64(c.MaxFetches), "lease_timeout": int64(c.LeaseTimeout), "ledger_age": int64(c.LedgerAge)} {
+		"spool_limit": int64(c.SpoolLimit), "max_fetches": int64(c.MaxFetches), "fresh_for": int64(c.FreshFor), "lease_timeout": int64(c.LeaseTimeout), "ledger_age": int64(c.LedgerAge)} {
 		if value <= 0 {
 			bad.Add(key, "must be more than zero; leave it out for the default")
 		}
@@ -210,6 +251,10 @@ func (c Config) Validate() error {
 	}
 	return bad.Err()
 }
+
+// lookAheadMost is how many messages a heartbeat extends well within half of the
+// usual visibility timeout of 30 s.
+const lookAheadMost = 10000
 
 var indexName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,199}$`)
 

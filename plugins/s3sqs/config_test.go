@@ -18,6 +18,7 @@ func TestEveryProblemIsReported(t *testing.T) {
 	written := map[string]string{
 		"queue_url": "siem-logs", "endpoint": "localhost:4566", "path_style": "maybe", "memory_limit": "1k", "acknowledge": "read",
 		"bucket_roles": "bucket", "assume_role_arn": "siem", "expected_bucket_owner": "12", "ignore_keys": "(", "max_fetches": "-1", "drain_timeout": "-1s",
+		"priority": "[", "look_ahead": "-1", "backlog_queue_url": "old",
 	}
 	cfg := Defaults()
 	if err := settings.Load(&cfg, func(key string) string { return written[key] }); err != nil && !strings.Contains(err.Error(), "drain_timeout") {

@@ -7,7 +7,8 @@
 //
 // A queue's receivers ([Input.Run]) take messages; a message becomes a hold
 // (hold.go: our claim on it, kept alive by a heartbeat) and a [lease.Lease] (its
-// books). The objects it names (notification.go) are fetched (fetch.go), cut
+// books). Which of the messages that are held is read next is a question of age and
+// log type (lanes.go). The objects it names (notification.go) are fetched (fetch.go), cut
 // into records by the package split, and buffered by log type (buffer.go) for
 // the [Sink], which is the host. When every record has its verdict the message
 // is deleted; whatever goes wrong before that, it is given back.
@@ -18,6 +19,8 @@
 //     verdict (acknowledge: indexed) or is with the host (acknowledge: queued).
 //   - A message whose shape is unknown is never deleted: it is given back, and
 //     the queue's redrive policy decides.
+//   - Fresh objects of the types in priority do not wait behind others, and nothing
+//     waits for ever.
 //   - Bytes of records without a verdict stay below memory_limit. An object is
 //     never held: it streams through buffers of some hundred kilobytes.
 //   - What an object's content does wrong (cut off, a bomb, no JSON) costs that

@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/fluent-siem/fluent-siem/internal/code"
 )
@@ -22,6 +23,14 @@ func (q *queue) beat(ctx context.Context) {
 		}
 		now := time.Now()
 		var due []beatOf
+		var calls errgroup.Group
+		calls.SetLimit(beatCalls)
+		extend := func(due []beatOf) {
+			calls.Go(func() error {
+				q.extend(ctx, due, visibility)
+				return nil
+			})
+		}
 		for _, h := range q.list() {
 			if now.Sub(h.received) > q.run.in.timing.ceiling {
 				h.cancel(errCeiling)
@@ -29,16 +38,21 @@ func (q *queue) beat(ctx context.Context) {
 			}
 			if receipt, ok := h.due(now); ok {
 				if due = append(due, beatOf{h, receipt}); len(due) == batch {
-					q.extend(ctx, due, visibility)
+					extend(due)
 					due = nil
 				}
 			}
 		}
 		if len(due) > 0 {
-			q.extend(ctx, due, visibility)
+			extend(due)
 		}
+		calls.Wait() // there are no errors: what fails is due again
 	}
 }
+
+// beatCalls is how many calls extend at the same time: thousands of messages may
+// be held, and a call may take long.
+const beatCalls = 8
 
 type beatOf struct {
 	h       *hold

@@ -1,6 +1,7 @@
 package s3sqs
 
 import (
+	"container/list"
 	"context"
 	"math/rand/v2"
 	"sync"
@@ -17,6 +18,14 @@ type hold struct {
 	id       string // the message's
 	received time.Time
 	attempt  int // how often the queue has delivered the message, from 1
+
+	notification notification
+	size         int           // bytes of the message
+	rank         int           // of its log type in priority
+	time         time.Time     // of its newest object
+	urgent       bool          // fresh and of a type in priority; set when its reading begins
+	at           int           // index in its lane; the gate's
+	arrived      *list.Element // in lanes.arrival, nil when it has left; the gate's
 
 	ctx      context.Context // ends with a cause when the claim does
 	cancel   context.CancelCauseFunc
@@ -35,9 +44,9 @@ type hold struct {
 
 // The phases of a hold.
 const (
-	reading int32 = iota
-	waiting       // everything is read, verdicts are missing
-	closing       // to be deleted
+	reading int32 = iota // or about to be
+	waiting              // everything is read, verdicts are missing
+	closing              // to be deleted
 )
 
 // took notes a receipt handle and how long the message is hidden from at on.

@@ -101,11 +101,12 @@ func New(cfg Config, p *process.Process, opts ...Option) (*Input, error) {
 	for _, k := range cfg.IgnoreKeys {
 		in.ignore = append(in.ignore, regexp.MustCompile(k)) // Validate has compiled it
 	}
-	in.metrics = newMetrics(p, in.tag, in.credit)
+	in.metrics = newMetrics(p, in.tag, cfg, in.credit)
 	return in, nil
 }
 
-// Pause makes the Input receive no further messages. What was received goes on.
+// Pause makes the Input receive no further messages and begin none. What was
+// begun goes on.
 func (in *Input) Pause() { in.setPaused(true) }
 
 // Resume ends a Pause.

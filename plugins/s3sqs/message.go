@@ -11,28 +11,43 @@ import (
 	"github.com/fluent-siem/fluent-siem/internal/lease"
 )
 
-// handle is the life of a message: read what it names, wait for the verdicts,
-// and delete it or give it back.
-func (q *queue) handle(h *hold, body []byte) {
+// unknown gives back a message that is not understood.
+func (q *queue) unknown(h *hold, body []byte, err error) {
 	in := q.run.in
-	n, err := parseNotification(body)
-	if err != nil {
-		q.run.gate.leave()
-		delay := in.backoff(h.id)
-		in.metrics.messages.WithLabelValues(q.name, "unknown").Inc()
-		if in.lines.allow("unknown message") {
-			q.log.Warn("a message is not understood; it was not deleted: it is visible again soon, and the queue's redrive policy decides how often; send only notifications of objects to this queue",
-				"message", h.id, "received", h.attempt, "error", err, "begins", fmt.Sprintf("%.200q", body), code.UnknownMessage.Attr())
-		}
-		q.back(h, delay)
-		return
+	in.metrics.messages.WithLabelValues(q.name, "unknown").Inc()
+	if in.lines.allow("unknown message") {
+		q.log.Warn("a message is not understood; it was not deleted: it is visible again soon, and the queue's redrive policy decides how often; send only notifications of objects to this queue",
+			"message", h.id, "received", h.attempt, "error", err, "begins", fmt.Sprintf("%.200q", body), code.UnknownMessage.Attr())
 	}
+	q.back(h, in.backoff(h.id))
+}
+
+// dispatch begins the reading of messages, in the order of their lanes, until
+// ctx is done.
+func (r *run) dispatch(ctx context.Context) {
+	for {
+		h, err := r.gate.next(ctx)
+		if err != nil {
+			return
+		}
+		go func() {
+			defer r.handling.Done() // queueUp has counted it
+			h.q.handle(h)
+		}()
+	}
+}
+
+// handle is the life of a message from its turn on: read what it names, wait for
+// the verdicts, and delete it or give it back.
+func (q *queue) handle(h *hold) {
+	in := q.run.in
+	var err error
 	credit := in.credit
 	if in.cfg.Acknowledge == acknowledgeQueued {
 		credit = lease.NewCredit(1) // records take nothing from it: size 0
 	}
 	h.lease = in.p.Leases.Open(credit)
-	for _, o := range n.objects {
+	for _, o := range h.notification.objects {
 		a := q.account(h, o)
 		err = survive(func() error { return q.object(h, o) })
 		if a.sealed(); err != nil {
@@ -47,7 +62,7 @@ func (q *queue) handle(h *hold, body []byte) {
 	}
 	if err == nil {
 		h.phase.Store(closing)
-		q.settle(h, n)
+		q.settle(h)
 		q.run.gate.close()
 		q.run.ledger.After(func() { // what is deleted is in the ledger
 			select {
@@ -167,7 +182,9 @@ func (q *queue) overdue(h *hold) error {
 // fail ends a hold whose message cannot be deleted.
 func (q *queue) fail(h *hold, err error) {
 	in := q.run.in
-	h.lease.GiveBack(err)
+	if h.lease != nil { // its turn has come
+		h.lease.GiveBack(err)
+	}
 	result, delay := "given_back", time.Duration(0)
 	var f *fault
 	var late *overdueError
@@ -219,9 +236,9 @@ func (q *queue) back(h *hold, delay time.Duration) {
 }
 
 // settle notes the books of a message that is done.
-func (q *queue) settle(h *hold, n notification) {
+func (q *queue) settle(h *hold) {
 	in := q.run.in
-	if len(n.objects) == 0 {
+	if n := h.notification; len(n.objects) == 0 {
 		q.log.Debug("a message names no new object; it is acknowledged", "message", h.id, "shape", n.shape)
 	}
 	for _, o := range h.lease.Objects() {

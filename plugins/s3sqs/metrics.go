@@ -1,6 +1,7 @@
 package s3sqs
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -20,10 +21,12 @@ type metrics struct {
 	resumed, continued, refused, parts prometheus.Counter
 	fetchLimit, creditUsed, creditSize prometheus.Gauge
 	throttle                           prometheus.Gauge
+	waiting                            []prometheus.Gauge // by rank
+	moved                              *prometheus.CounterVec
 	depth                              *prometheus.GaugeVec
 }
 
-func newMetrics(p *process.Process, instance string, credit *lease.Credit) *metrics {
+func newMetrics(p *process.Process, instance string, cfg Config, credit *lease.Credit) *metrics {
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
 		return process.Register(p, prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "siem", Subsystem: "input", Name: name, Help: help}, labels))
 	}
@@ -44,6 +47,7 @@ func newMetrics(p *process.Process, instance string, credit *lease.Credit) *metr
 		resumed:    counter("fetches_resumed_total", "Connections to S3 that broke and were resumed.").WithLabelValues(),
 		unbalanced: counter("unbalanced_objects_total", "Objects whose books did not balance when every record had a verdict: a bug; their messages were given back.", "log_type"),
 		continued:  counter("objects_continued_total", "Objects whose reading went on where it was interrupted.").WithLabelValues(),
+		moved:      counter("messages_moved_total", "Messages of objects that are not fresh, moved to the backlog queue.", "queue"),
 		parts:      counter("parts_announced_total", "Parts of large objects that were announced to a queue.").WithLabelValues(),
 		refused:    counter("appends_refused_total", "Buffers that the host did not take at once.").WithLabelValues(),
 	}
@@ -56,6 +60,11 @@ func newMetrics(p *process.Process, instance string, credit *lease.Credit) *metr
 	m.creditUsed = gauge("credit_used_bytes", "Credit that records without a verdict hold.")
 	m.throttle = gauge("throttle_share", "The part of its usual rate that the input may take: 1 all it can, 0 stopped.")
 	m.throttle.Set(1)
+	waiting := process.Register(p, prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "siem", Subsystem: "input", Name: "waiting_messages",
+		Help: "Messages that are held and not begun, by the pattern of priority that their log type fits, or other."}, []string{"input", "priority"}))
+	for _, pattern := range append(slices.Clone(cfg.Priority), "other") {
+		m.waiting = append(m.waiting, waiting.WithLabelValues(instance, pattern))
+	}
 	m.creditSize = gauge("credit_bytes", "memory_limit.")
 	m.creditSize.Set(float64(credit.Limit()))
 	return m

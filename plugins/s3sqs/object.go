@@ -258,7 +258,14 @@ func (rd *reader) record(r split.Record) error {
 // cut cuts the object into records, when it is its turn. What a small one has
 // gathered is handed on after that, so that waiting for the host holds up no other.
 func (rd *reader) cut(content *body, f split.Framing) (res split.Result, err error) {
+	var express chan struct{}
+	if rd.h.urgent {
+		express = rd.q.run.express
+	}
 	select {
+	case express <- struct{}{}:
+		defer func() { <-express }()
+		return split.Records(content, f, rd.q.run.limits, rd.record)
 	case rd.q.run.cutting <- struct{}{}:
 		defer func() { <-rd.q.run.cutting }()
 		return split.Records(content, f, rd.q.run.limits, rd.record)

@@ -29,6 +29,9 @@ type queue struct {
 	explicit   atomic.Bool  // visibility is ours: ask for it with each receipt
 	receivers  atomic.Int32
 
+	ahead      int // messages that are held and not begun; the gate's
+	aheadBytes int // of them; the gate's
+
 	mu    sync.Mutex
 	holds map[string]*hold // by message id
 
@@ -85,13 +88,13 @@ func (q *queue) receive(ctx context.Context, extra bool) {
 	defer q.receivers.Add(-1)
 	wait := time.Second
 	for ctx.Err() == nil {
-		n, err := q.run.gate.wait(ctx)
+		n, err := q.run.gate.room(ctx, q)
 		if err != nil {
 			return
 		}
 		began := time.Now()
 		in := &sqs.ReceiveMessageInput{QueueUrl: &q.url, MaxNumberOfMessages: int32(min(n, batch)), WaitTimeSeconds: q.run.in.timing.poll,
-			MessageSystemAttributeNames: []types.MessageSystemAttributeName{types.MessageSystemAttributeNameApproximateReceiveCount}}
+			MessageSystemAttributeNames: []types.MessageSystemAttributeName{types.MessageSystemAttributeNameApproximateReceiveCount, types.MessageSystemAttributeNameSentTimestamp}}
 		if q.explicit.Load() {
 			in.VisibilityTimeout = int32(ownTimeout / time.Second)
 		}
@@ -109,9 +112,17 @@ func (q *queue) receive(ctx context.Context, extra bool) {
 		}
 		wait = time.Second
 		q.run.in.p.SetHealth(q.component(), "")
+		var old []moving
 		for _, m := range out.Messages {
-			q.took(m, began)
+			switch h := q.took(m, began); {
+			case h == nil:
+			case q.isForBacklog(h):
+				old = append(old, moving{h, m.Body})
+			default:
+				q.queueUp(h)
+			}
 		}
+		q.move(ctx, old)
 		switch full := len(out.Messages) == batch; {
 		case full && q.receivers.Load() < maxReceivers:
 			q.receivers.Add(1)
@@ -142,9 +153,9 @@ func (q *queue) failed(what string, err error) {
 	}
 }
 
-// took begins the work on a message, unless it is in work already: then only
-// its newer receipt handle counts.
-func (q *queue) took(m types.Message, at time.Time) {
+// took begins to hold a message and returns the hold; nil: there is nothing to do
+// for it. If it is held already only its newer receipt handle counts.
+func (q *queue) took(m types.Message, at time.Time) *hold {
 	id, receipt := aws.ToString(m.MessageId), aws.ToString(m.ReceiptHandle)
 	visibility := time.Duration(q.visibility.Load())
 	attempt, err := strconv.Atoi(m.Attributes[string(types.MessageSystemAttributeNameApproximateReceiveCount)])
@@ -155,7 +166,7 @@ func (q *queue) took(m types.Message, at time.Time) {
 	if h := q.holds[id]; h != nil {
 		h.took(receipt, at, visibility)
 		q.mu.Unlock()
-		return
+		return nil
 	}
 	h := &hold{q: q, id: id, received: at, attempt: attempt, appended: make(chan struct{}, 1)}
 	h.ctx, h.cancel = context.WithCancelCause(q.run.holding)
@@ -163,8 +174,30 @@ func (q *queue) took(m types.Message, at time.Time) {
 	q.holds[id] = h
 	q.mu.Unlock()
 	q.run.in.metrics.received.WithLabelValues(q.name).Inc()
-	q.run.gate.enter()
-	q.run.handling.Go(func() { q.handle(h, []byte(aws.ToString(m.Body))) })
+	body := []byte(aws.ToString(m.Body))
+	if h.notification, err = parseNotification(body); err != nil {
+		q.unknown(h, body, err)
+		return nil
+	}
+	h.size = len(body)
+	sent := at
+	if ms, err := strconv.ParseInt(m.Attributes[string(types.MessageSystemAttributeNameSentTimestamp)], 10, 64); err == nil {
+		sent = time.UnixMilli(ms)
+	}
+	h.place(q.run.in, sent)
+	return h
+}
+
+// queueUp lets a message wait for its turn. Its claim may end before that.
+func (q *queue) queueUp(h *hold) {
+	q.run.handling.Add(1)
+	q.run.gate.put(h)
+	context.AfterFunc(h.ctx, func() {
+		if q.run.gate.drop(h) {
+			q.fail(h, context.Cause(h.ctx))
+			q.run.handling.Done()
+		}
+	})
 }
 
 // forget ends the heartbeat of a hold.

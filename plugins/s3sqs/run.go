@@ -24,6 +24,8 @@ type run struct {
 	queues  []*queue
 	ledger  *ledger.Ledger // nil: none is kept
 	cutting chan struct{}  // a place for each object that is cut into records; the others wait for their first byte
+	express chan struct{}  // more places, for urgent ones
+	backlog *queue         // nil: there is none
 
 	holding context.Context    // ends when everything was given back
 	release context.CancelFunc // of appending: the host is not asked any more
@@ -60,7 +62,7 @@ func (in *Input) Run(ctx context.Context, sink Sink) error {
 	}
 	holding, release := context.WithCancel(context.WithoutCancel(ctx))
 	defer release()
-	r := &run{in: in, clients: clients, gate: newGate(in), holding: holding, limits: in.limits, cutting: make(chan struct{}, cutMost)}
+	r := &run{in: in, clients: clients, gate: newGate(in), holding: holding, limits: in.limits, cutting: make(chan struct{}, cutMost), express: make(chan struct{}, gateUrgent)}
 	if f, err := os.Stat(in.cfg.StateDir); err == nil && f.IsDir() {
 		r.limits.TempDir = in.cfg.StateDir
 	}
@@ -89,8 +91,14 @@ func (in *Input) Run(ctx context.Context, sink Sink) error {
 		keeping.Go(r.copyLedger(appending, sink))
 	}
 	for _, url := range in.cfg.QueueURL {
-		q := newQueue(r, url)
-		r.queues = append(r.queues, q)
+		r.queues = append(r.queues, newQueue(r, url))
+	}
+	if url := in.cfg.BacklogQueueURL; url != "" {
+		r.backlog = newQueue(r, url)
+		r.queues = append(r.queues, r.backlog)
+	}
+	r.receiving.Go(func() { r.dispatch(ctx) })
+	for _, q := range r.queues {
 		q.receivers.Add(1)
 		r.receiving.Go(func() {
 			q.learn(ctx)
@@ -119,9 +127,9 @@ func (in *Input) obey(o throttle.Order) {
 	problem, share := "", 1.
 	switch {
 	case o.Stop:
-		problem, share = o.String(), 0
+		problem, share = code.Throttled.In(o.String()), 0
 	case o.Share > 0:
-		problem, share = o.String(), o.Share
+		problem, share = code.Throttled.In(o.String()), o.Share
 	}
 	in.metrics.throttle.Set(share)
 	in.p.SetHealth("s3_sqs throttle", problem)
