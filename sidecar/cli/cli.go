@@ -105,7 +105,11 @@ func Run(ctx context.Context, args []string, t Terminal) int {
 	case errors.Is(err, errQuiet):
 		return Failed
 	}
-	fmt.Fprintf(t.Err, "fluent-siem: %s\n", codeOf(err).In(err.Error()))
+	code := codeOf(err)
+	if code == "" {
+		code = codes.Command(parsed.Selected().FullPath())
+	}
+	fmt.Fprintf(t.Err, "fluent-siem: %s\n", code.In(err.Error()))
 	if errors.As(err, &usage) {
 		return Usage
 	}
@@ -113,7 +117,7 @@ func Run(ctx context.Context, args []string, t Terminal) int {
 }
 
 // codeOf is the code of what is wrong before anything was done; other errors
-// have said theirs, or have none.
+// have that of their command.
 func codeOf(err error) codes.Code {
 	var file *hostconfig.Error
 	var setting *settings.Error

@@ -2,11 +2,13 @@ package cli
 
 import (
 	"bytes"
+	"io"
 	"os"
 	"strings"
 	"testing"
 
 	"github.com/fluent-siem/fluent-siem/filters/logtype"
+	codes "github.com/fluent-siem/fluent-siem/internal/code"
 )
 
 // TestManual keeps conf/fluent-siem.md equal to the help texts; with UPDATE=1
@@ -31,6 +33,34 @@ func TestManual(t *testing.T) {
 	old, err := os.ReadFile(path)
 	if err != nil || !bytes.Equal(old, out.Bytes()) {
 		t.Errorf("%s is not what the help texts say (%v); UPDATE=1 go test writes it", path, err)
+	}
+}
+
+// Every command that can be run has a code for when it fails, and its error
+// shows it.
+func TestEveryCommandHasACode(t *testing.T) {
+	var c commands
+	parser, err := newParser(&c, Terminal{Out: io.Discard, Err: io.Discard}, func(int) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaves := parser.Model.Leaves(true)
+	for _, leaf := range leaves {
+		if codes.Command(leaf.FullPath()) == "" {
+			t.Errorf("%s has no code in internal/code", leaf.FullPath())
+		}
+	}
+	if len(leaves) < 15 {
+		t.Errorf("only %d commands were found", len(leaves))
+	}
+	var out, errs bytes.Buffer
+	args := []string{"deadletter", "show", "--place", t.TempDir(), "abc"}
+	if exit := Run(t.Context(), args, Terminal{Out: &out, Err: &errs}); exit != Failed || !strings.HasSuffix(errs.String(), " [FS7005]\n") {
+		t.Errorf("exit code %d: %s", exit, errs.String())
+	}
+	errs.Reset()
+	if exit := Run(t.Context(), []string{"deadletter", "shew"}, Terminal{Out: &out, Err: &errs}); exit != Usage || !strings.Contains(errs.String(), string(codes.Usage)) {
+		t.Errorf("exit code %d: %s", exit, errs.String())
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 
+	codes "github.com/fluent-siem/fluent-siem/internal/code"
 	"github.com/fluent-siem/fluent-siem/internal/process"
 	"github.com/fluent-siem/fluent-siem/sidecar/hostconfig"
 	"github.com/fluent-siem/fluent-siem/sidecar/pipeline"
@@ -85,13 +86,13 @@ func (c pipelineCommand) runUntilReload(ctx context.Context, current *pipeline.P
 		}
 		next, err := c.open(p, t)
 		if err != nil {
-			slog.Error("the changed configuration is refused; the old one goes on", "file", c.Config, "error", err)
+			slog.Error("the changed configuration is refused; the old one goes on", "file", c.Config, "error", err, codes.Config.Attr())
 			continue
 		}
 		slog.Info("the changed configuration takes over", "file", c.Config)
 		stop()
 		if err := <-ended; err != nil {
-			slog.Error("the old pipeline did not end well", "error", err)
+			slog.Error("the old pipeline did not end well", "error", err, codes.NotOver.Attr())
 		}
 		return next, nil
 	}

@@ -262,7 +262,7 @@ func (in *input) record(dst []byte, l *lease.Lease, p *pending) []byte {
 	if letter.Message != "" && in.p.LogTypes.Set().Type(s.LogType) != nil {
 		doc = nil
 	} else if len(doc) == 0 {
-		p.failed, p.why = "no_record", "the letter holds neither a record with a log type nor a document"
+		p.failed, p.why = "nothing_left", "the letter holds neither a record with a log type nor a document"
 		return dst
 	}
 	s.First = number
@@ -364,7 +364,7 @@ func (p *pending) mark() deadletter.Mark {
 	case p.whole:
 		m.Outcome = "empty" // the object has no records now
 	default:
-		m.Outcome, m.Class, m.Reason = letter.Outcome, "no_record", "the object has no record at that position any more"
+		m.Outcome, m.Class, m.Reason = letter.Outcome, "nothing_left", "the object has no record at that position any more"
 	}
 	return m
 }
