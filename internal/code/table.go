@@ -233,4 +233,5 @@ var table = []Entry{
 	{"FS7018", "fluent-siem ioc", "A table of indicators was not made or cannot be read", "the one before stays as it is", "see the error"},
 	{"FS7019", "fluent-siem dashboards", "The dashboards were not printed", "nothing is changed", "see the error"},
 	{"FS7020", "fluent-siem version", "The version was not printed", "nothing is changed", "see the error"},
+	{"FS7021", "fluent-siem policy", "The policy was not printed", "nothing is changed", "see the error"},
 }
