@@ -71,6 +71,7 @@ const (
 	OrderSource  Code = "FS6010"
 	Board        Code = "FS6011"
 	Alert        Code = "FS6012"
+	MetricLines  Code = "FS6013"
 )
 
 const (
@@ -212,6 +213,7 @@ var table = []Entry{
 	{OrderSource, "", "The cluster, or the fleet's order, cannot be asked, so the order cannot be renewed", "the last order runs out, then inputs take what they can", "let the sidecar's user read _cluster and _nodes; allow s3:GetObject"},
 	{Board, "", "The fleet's order cannot be published", "other hosts go on as before, and freely when the last order runs out", "allow s3:PutObject to the place of the fleet's order"},
 	{Alert, "", "An alert was not delivered", "what it says is in the log", "correct the topic or webhook"},
+	{MetricLines, "", "A line of metrics for CloudWatch was not written", "its numbers are part of the next line", "start the CloudWatch agent, or correct where the lines go"},
 
 	{"FS7001", "fluent-siem backfill", "A backfill was interrupted", "what was announced is announced; the same command goes on where it was", "see the error, then run it again"},
 	{"FS7002", "fluent-siem ledger list", "The ledger cannot be read", "nothing is changed", "ask again, or stop the process that holds it and does not answer"},

@@ -27,6 +27,7 @@ import (
 
 	dto "github.com/prometheus/client_model/go"
 
+	"github.com/fluent-siem/fluent-siem/internal/code"
 	"github.com/fluent-siem/fluent-siem/internal/settings"
 	"github.com/fluent-siem/fluent-siem/sidecar/series"
 )
@@ -133,7 +134,7 @@ func Run(ctx context.Context, cfg Config, env Env) error {
 		err := cfg.write(last, lines(cfg, window), env.Stdout)
 		cancel()
 		if err != nil {
-			env.Health("cloudwatch_metrics", "degraded: "+err.Error()+"; the numbers are part of the next line")
+			env.Health("cloudwatch_metrics", code.MetricLines.In("degraded: "+err.Error()+"; the numbers are part of the next line"))
 			continue
 		}
 		env.Health("cloudwatch_metrics", "")
