@@ -59,6 +59,7 @@ type commands struct {
 	Dashboards dashboardsCommand `cmd:"" help:"Print the dashboards for OpenSearch Dashboards to import."`
 	Throttle   throttleCommand   `cmd:"" help:"Hold the inputs of this host back, or look who does."`
 	Metrics    metricsCommand    `cmd:"" name:"index-metrics" help:"Write down how large and how busy each index is."`
+	Policy     policyCommand     `cmd:"" help:"Print the least that AWS must allow for a configuration."`
 	Version    versionCommand    `cmd:"" help:"Print version and build."`
 	Manual     manualCommand     `cmd:"" hidden:"" help:"Print this help as a Markdown page."`
 }
