@@ -44,6 +44,8 @@ const (
 	Rule             Code = "FS3005"
 	Rules            Code = "FS3006"
 	BrokenTable      Code = "FS3007"
+	Extension        Code = "FS3101"
+	Untransformed    Code = "FS3102"
 
 	Repairs         Code = "FS4001"
 	Answer          Code = "FS4002"
@@ -144,6 +146,8 @@ var table = []Entry{
 	{Rule, "", "An exclusion rule cannot be used", "the others are used; what it should exclude is stored", "correct the rule that the line names"},
 	{Rules, "", "Exclusion rules cannot be read, or none of them can be used", "the last good ones stay in use; at first nothing is excluded by that place", "correct the file, or allow s3:GetObject or ssm:GetParametersByPath"},
 	{BrokenTable, "", "The table of indicators was damaged while it was in use", "events are stored without indicators until there is another table", "replace the file by renaming, never write into it"},
+	{Extension, "", "An extension could not be started, ended, or did not answer in time", "it is started again, later each time; its documents go the way of on_failure meanwhile", "see the reason: its file and sha256, the version of its protocol, what it wrote last"},
+	{Untransformed, "extension", "An extension failed with a document", "on_failure: pass stores it as it was, with the tag extension_failed; dead_letter makes its record a dead letter", "see the reason in siem.extension or the dead letter; mend the extension" + replay},
 
 	{Repairs, "", "Documents are changed so that they fit the mapping (siem.repaired)", "stored; @message has the record as it came", "change the mapping as the line says, or set repair: none"},
 	{Answer, "", "The cluster's answer cannot be understood", "the documents are sent again; their ids say which are there", "see what stands between, such as a proxy"},
