@@ -41,25 +41,32 @@ var errAccess = errors.New("no line of an access log: want address identity user
 // ([logtype.Access]). "-" is nothing.
 func (c *Converter) parseAccess() error {
 	var cols [accN][]byte
-	if !splitAccess(c.raw, &cols, c.p.t.Access.Forwarded) {
+	rest, ok := splitAccess(c.raw, &cols, c.p.t.Access.Forwarded)
+	if !ok {
 		return errAccess
 	}
 	c.cols = append(c.cols[:0], cols[:]...)
+	for range c.p.t.Access.Tail {
+		var item []byte
+		item, rest = tailItem(rest)
+		c.cols = append(c.cols, item)
+	}
 	c.useLayout(c.p.fixed)
 	return nil
 }
 
-func splitAccess(line []byte, cols *[accN][]byte, forwarded string) bool {
+// splitAccess fills the columns, and returns what follows the last quoted text.
+func splitAccess(line []byte, cols *[accN][]byte, forwarded string) (tail []byte, ok bool) {
 	if len(line) > 0 && line[0] == '[' {
-		return splitSSLRequest(line, cols)
+		return nil, splitSSLRequest(line, cols)
 	}
 	head, rest, ok := cutTime(line, cols)
 	if !ok || !splitHead(head, cols, forwarded) {
-		return false
+		return nil, false
 	}
 	end := requestEnd(rest)
 	if end < 0 {
-		return false
+		return nil, false
 	}
 	splitRequestLine(rest[:end], cols)
 	rest = rest[end+2:]
@@ -73,14 +80,48 @@ func splitAccess(line []byte, cols *[accN][]byte, forwarded string) bool {
 	if len(rest) > 0 && rest[0] == '"' && forwarded == "last" {
 		cols[accXFF], rest = quoted(rest)
 	}
-	in, rest := dashed(rest)
-	out, _ := dashed(rest)
+	in, after := dashed(rest)
+	out, _ := dashed(after)
 	if _, ok := digits(in); ok && len(in) > 0 {
 		if _, ok := digits(out); ok && len(out) > 0 {
 			cols[accIn], cols[accOut] = in, out
 		}
 	}
-	return true
+	return rest, true
+}
+
+// tailItem cuts off a field behind those of the combined format: a text in
+// quotes or brackets, or up to the next blank that no comma or colon is before,
+// for NGINX lists what several upstreams did with ", " and " : " between. "-" is
+// nothing.
+func tailItem(b []byte) (item, rest []byte) {
+	if len(b) == 0 {
+		return nil, nil
+	}
+	switch b[0] {
+	case '"':
+		return quoted(b)
+	case '[':
+		if i := bytes.IndexByte(b, ']'); i > 0 {
+			return dash(b[1:i]), bytes.TrimPrefix(b[i+1:], []byte(" "))
+		}
+	}
+	end := 0
+	for {
+		i := bytes.IndexByte(b[end:], ' ')
+		if i < 0 {
+			return dash(b), nil
+		}
+		end += i
+		switch after := b[end+1:]; {
+		case end > 0 && b[end-1] == ',':
+			end++
+		case bytes.HasPrefix(after, []byte(": ")):
+			end += len(" : ")
+		default:
+			return dash(b[:end]), after
+		}
+	}
 }
 
 // splitSSLRequest splits a line of Apache's ssl_request_log:

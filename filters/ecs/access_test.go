@@ -8,7 +8,7 @@ import (
 
 func accessMap(line, forwarded string) (map[string]string, bool) {
 	var cols [accN][]byte
-	if !splitAccess([]byte(line), &cols, forwarded) {
+	if _, ok := splitAccess([]byte(line), &cols, forwarded); !ok {
 		return nil, false
 	}
 	m := map[string]string{}
@@ -88,7 +88,7 @@ func FuzzAccess(f *testing.F) {
 	f.Add([]byte(`[x] 192.0.2.1 TLSv1.2 AES "GET / HTTP/1.1" -`), "first")
 	f.Fuzz(func(t *testing.T, line []byte, forwarded string) {
 		var cols [accN][]byte
-		if !splitAccess(line, &cols, forwarded) {
+		if _, ok := splitAccess(line, &cols, forwarded); !ok {
 			return
 		}
 		if len(cols[accHost]) == 0 || len(cols[accTime]) == 0 {

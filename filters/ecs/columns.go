@@ -31,8 +31,9 @@ type part struct {
 	replaces      bool // where it can be split, the column itself is not kept
 }
 
-// layout makes the layout of columns with these names.
-func (p *plan) layout(names []string) *layout {
+// layout makes the layout of columns with these names, which are merged and
+// parted as d says.
+func (p *plan) layout(names []string, d *logtype.Columns) *layout {
 	l := &layout{n: len(names), names: map[string]bool{}}
 	beside := p.root // the keys that stand beside the columns
 	if p.t.Prefix != "" {
@@ -61,7 +62,7 @@ func (p *plan) layout(names []string) *layout {
 		}
 		add(name)
 	}
-	for _, m := range p.t.Columns.Merge {
+	for _, m := range d.Merge {
 		from, ok := index[m.Columns[0]]
 		if !ok || from+len(m.Columns) > len(names) || !slices.Equal(names[from:from+len(m.Columns)], m.Columns) {
 			continue // this header has them otherwise
@@ -72,8 +73,8 @@ func (p *plan) layout(names []string) *layout {
 		}
 		add(m.Into)
 	}
-	split, _ := splitters(p.t.Columns.Parts) // compile checked them
-	for i, q := range p.t.Columns.Parts {
+	split, _ := splitters(d.Parts) // compile checked them
+	for i, q := range d.Parts {
 		from, ok := index[q.Column]
 		if !ok {
 			continue

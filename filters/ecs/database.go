@@ -10,9 +10,9 @@ import (
 
 // databaseSteps are the steps of RDS and CloudHSM.
 var databaseSteps = map[string]stepDef{
-	"rds-postgresql": {[]string{"log_level", "message"}, []string{"rds.cluster_identifier", "rds.instance_identifier",
+	"rds-postgresql": {[]string{"log_level", "message", "state_code", "statement"}, []string{"rds.cluster_identifier", "rds.instance_identifier",
 		"event.category", "event.type", "event.action", "event.outcome",
-		"rds.query", "rds.query_time", "postgresql.session_time_seconds", "postgresql.duration_ms", "postgresql.query_step"}, stepPostgreSQL},
+		"rds.query", "rds.query_time", "postgresql.session_time_seconds", "postgresql.duration_ms", "postgresql.query_step", "error.code"}, stepPostgreSQL},
 	"rds-mysql-general": {nil, []string{"rds.cluster_identifier", "rds.instance_identifier"}, func(c *Converter, _ []*source, slots []int) { c.setDatabase(slots) }},
 	"rds-mysql-audit": {[]string{"timestamp", "object", "operation", "retcode"}, []string{"rds.cluster_identifier", "rds.instance_identifier",
 		"event.category", "event.type", "event.action", "event.outcome", "rds.query", "mysql.timestamp"}, stepMySQLAudit},
@@ -67,10 +67,19 @@ func (c *Converter) authentication(slots []int, kind, action, outcome string) {
 //	statement: QUERY
 //	duration: N ms
 //	duration: N ms  statement|parse|bind|execute [name]: QUERY
+//
+// In CSV and JSON the statement that failed stands beside its error, whose code is
+// SQLSTATE: classes 00 to 02 are no errors ("PostgreSQL Error Codes").
 func stepPostgreSQL(c *Converter, from []*source, slots []int) {
 	c.setDatabase(slots)
 	query, queryTime, session, duration, step := slots[6], slots[7], slots[8], slots[9], slots[10]
 	message := c.readText(from[1])
+	if code := c.readText(from[2]); len(code) == 5 && code[0] == '0' && code[1] <= '2' {
+		c.clear(slots[11])
+	}
+	if text := c.readText(from[3]); len(text) > 0 {
+		c.setText(query, statement(text))
+	}
 	switch string(c.readText(from[0])) {
 	case "STATEMENT":
 		c.setText(query, message)

@@ -18,6 +18,7 @@ var dnsSteps = map[string]stepDef{
 		[]string{"@message", "url.domain", "user_agent.original", "http.request.referrer", "rule.ruleset", "cloud.region", "cloud.account.id", "http.version", "tags"},
 		stepWAF,
 	},
+	"route53-query":   {[]string{"transport"}, []string{"dns.question.name", "network.transport"}, stepZoneQuery},
 	"route53resolver": {nil, []string{"dns.question.name", "dns.answers.data"}, stepResolver},
 }
 
@@ -55,6 +56,18 @@ func stepResolver(c *Converter, _ []*source, slots []int) {
 		if name := c.text(s); len(name) > 0 {
 			c.setText(s, bytes.TrimRight(name, "."))
 		}
+	}
+}
+
+// stepZoneQuery: the name without the dot at its end, the transport in small
+// letters ("Public DNS query logging", Route 53 developer guide). The source is
+// the resolver that asked; whom it asks for is in edns_client_subnet, if it says.
+func stepZoneQuery(c *Converter, from []*source, slots []int) {
+	if name := c.text(slots[0]); len(name) > 1 {
+		c.setText(slots[0], bytes.TrimSuffix(name, []byte(".")))
+	}
+	if transport := c.readText(from[0]); len(transport) > 0 {
+		c.setText(slots[1], c.lower(transport))
 	}
 }
 

@@ -22,6 +22,11 @@ func Fields(t *logtype.Type) ([]string, error) {
 	if p.fixed != nil {
 		layouts = append(layouts, p.fixed)
 	}
+	for i := range p.forms {
+		if l := p.forms[i].layout; l != nil {
+			layouts = append(layouts, l)
+		}
+	}
 	for _, l := range layouts {
 		if t.Raw == "drop" {
 			break

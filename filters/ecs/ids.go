@@ -26,7 +26,7 @@ func (c *Converter) appendContentID(dst []byte) []byte {
 		if len(c.env.id) == 0 {
 			c.scratch = append(c.scratch, "None"...) // the id of nothing, in Python
 		}
-	case c.o.json && len(c.env.group) == 0 && c.env.container == nil: // what came through those was not written anew
+	case c.o.json && c.rec != nil && len(c.env.group) == 0 && c.env.container == nil: // what came through those was not written anew
 		c.scratch = appendPython(c.scratch, c.recForID())
 	default:
 		c.scratch = appendDecoded(c.scratch, c.raw)

@@ -49,7 +49,7 @@ func (c *Converter) parseLine() error {
 	if c.row.Cut && c.failure == "" {
 		c.failure = fmt.Sprintf("the line has more than %d fields; the others are in @message only", lines.MaxFields)
 	}
-	c.rename()
+	c.rename(c.p.renames)
 	return nil
 }
 

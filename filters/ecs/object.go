@@ -61,7 +61,7 @@ func (c *Converter) Object(t *logtype.Type, src lease.Source) (*Object, error) {
 	if !o.json {
 		o.layout = p.fixed
 		if t.Format == logtype.ColumnF && t.Columns.Header && len(src.Header) > 0 {
-			o.layout = p.layout(headerNames(src.Header, &t.Columns))
+			o.layout = p.layout(headerNames(src.Header, &t.Columns), &t.Columns)
 		}
 	}
 	o.indices = make([]indexCache, len(p.indices))

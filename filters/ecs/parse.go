@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -62,6 +63,9 @@ func (c *Converter) parse() error {
 		return fmt.Errorf("there is no parser for format %s", c.p.t.Format)
 	}
 	err := parser(c)
+	if err != nil && c.parseOtherwise() {
+		return nil
+	}
 	if err != nil && c.env.container != nil { // whatever a container says, some of it is no log of the type
 		c.keep(err.Error())
 		return nil
@@ -91,6 +95,8 @@ var parsers = map[logtype.Format]func(*Converter) error{
 func (c *Converter) parseJSON() error {
 	v, err := c.parser.ParseBytes(c.raw)
 	switch {
+	case err != nil && c.parseOtherwise():
+		return nil
 	case err != nil && c.env.record != nil:
 		// What an agent sent through a log group is kept as it came, with the
 		// reason: it may have been cut there.
@@ -102,13 +108,13 @@ func (c *Converter) parseJSON() error {
 		return fmt.Errorf("a JSON %s, want an object", v.Type())
 	}
 	c.rec = v
-	c.rename()
+	c.rename(c.p.renames)
 	return nil
 }
 
 // rename gives root fields of the record the names that the type wants.
-func (c *Converter) rename() {
-	for _, r := range c.p.renames {
+func (c *Converter) rename(all []renaming) {
+	for _, r := range all {
 		if item := c.rec.Get(r.from); item != nil && item.Type() != fastjson.TypeNull {
 			c.rec.Set(r.to, item)
 			c.rec.Del(r.from)
@@ -154,9 +160,18 @@ func (p *plan) noHeader(n int) error {
 }
 
 func (c *Converter) parsePattern() error {
-	m := c.p.pattern.FindSubmatchIndex(c.raw)
-	if m == nil {
+	if !c.matchGroups(c.p.pattern) {
 		return errors.New("the pattern does not match")
+	}
+	c.useLayout(c.p.fixed)
+	return nil
+}
+
+// matchGroups makes the groups of a pattern the columns.
+func (c *Converter) matchGroups(re *regexp.Regexp) bool {
+	m := re.FindSubmatchIndex(c.raw)
+	if m == nil {
+		return false
 	}
 	c.cols = c.cols[:0]
 	for i := 2; i < len(m); i += 2 {
@@ -166,8 +181,7 @@ func (c *Converter) parsePattern() error {
 			c.cols = append(c.cols, c.raw[m[i]:m[i+1]])
 		}
 	}
-	c.useLayout(c.p.fixed)
-	return nil
+	return true
 }
 
 // useLayout completes the row of columns to its layout.

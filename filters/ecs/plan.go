@@ -58,6 +58,7 @@ type plan struct {
 	iocHash  []iocField
 	indices  []indexRule // the type's, then those that a step may choose
 	fixed    *layout     // columns without a header, groups of a pattern
+	forms    []form      // other ways in which records are written
 	guesses  []*layout   // columns whose header is missing, by their number
 	client   *clientRule
 	own      func(*Converter) bool // the record tells of this loader's own activity
@@ -191,9 +192,7 @@ func compile(t *logtype.Type) (*plan, error) {
 	if t.ID.Suffix != "" {
 		p.suffix = p.source(t.ID.Suffix)
 	}
-	for _, to := range sortedKeys(t.Rename) {
-		p.renames = append(p.renames, renaming{t.Rename[to], to})
-	}
+	p.renames = renamings(t.Rename)
 	if t.Prefix != "" {
 		p.prefix = event.NewKey(t.Prefix)
 	}
@@ -227,26 +226,33 @@ func compile(t *logtype.Type) (*plan, error) {
 			p.own = func(c *Converter) bool { return rule.own(c, from) }
 		}
 	}
+	for i := range t.Otherwise {
+		f, err := p.form(&t.Otherwise[i])
+		if err != nil {
+			bad.Add(fmt.Sprintf("otherwise[%d].columns.parts", i), "%v", err)
+		}
+		p.forms = append(p.forms, f)
+	}
 	if t.Format == logtype.ColumnF {
 		if _, err := splitters(t.Columns.Parts); err != nil {
 			bad.Add("columns.parts", "%v", err)
 		} else if !t.Columns.Header {
-			p.fixed = p.layout(t.Columns.Names)
+			p.fixed = p.layout(t.Columns.Names, &t.Columns)
 		}
 		for _, names := range t.Columns.Default {
 			names = slices.Clone(names) // as a header would have them
 			for i := range names {
 				names[i] = headerName(names[i])
 			}
-			p.guesses = append(p.guesses, p.layout(names))
+			p.guesses = append(p.guesses, p.layout(names, &t.Columns))
 		}
 	}
 	if t.Format == logtype.AccessF {
-		p.fixed = p.layout(accessFields)
+		p.fixed = p.layout(slices.Concat(accessFields, t.Access.Tail), &t.Columns)
 	}
 	if t.Format == logtype.Pattern {
 		p.pattern = regexp.MustCompile("^(?:" + t.Pattern + ")") // logtype compiled it before
-		p.fixed = p.layout(p.pattern.SubexpNames()[1:])
+		p.fixed = p.layout(p.pattern.SubexpNames()[1:], &t.Columns)
 	}
 	p.checkNames(&bad)
 	p.nslots = len(p.slots)

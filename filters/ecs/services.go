@@ -9,8 +9,9 @@ import (
 var serviceSteps = map[string]stepDef{
 	"msk": {[]string{"message"}, []string{"msk.cluster_name", "msk.broker_id", "msk.log_type", "msk.group_id", "msk.topic",
 		"msk.sum_lag", "msk.max_lag", "msk.time_lag"}, stepMSK},
-	"elasticache-redis-slowlog": {[]string{"ClientAddress"}, []string{"source.ip", "source.port", "source.address", "related.ip"}, stepRedis},
-	"workspaces-event":          {[]string{"actionType"}, []string{"event.outcome"}, stepWorkSpaces},
+	"elasticache-redis-slowlog":   {[]string{"ClientAddress"}, []string{"source.ip", "source.port", "source.address", "related.ip"}, stepRedis},
+	"elasticache-redis-enginelog": {[]string{"LogLevel", "CacheClusterId", "CacheNodeId"}, []string{"log.level", "host.name", "related.hosts"}, stepRedisEngine},
+	"workspaces-event":            {[]string{"actionType"}, []string{"event.outcome"}, stepWorkSpaces},
 	"clientvpn": {[]string{"connection-attempt-status", "connection-attempt-failure-reason", "connection-duration-seconds",
 		"egress-bytes", "ingress-bytes", "egress-packets", "ingress-packets"},
 		[]string{"event.outcome", "error.message", "event.duration", "network.bytes", "network.packets"}, stepClientVPN},
@@ -100,6 +101,27 @@ func stepRedis(c *Converter, from []*source, slots []int) {
 	c.setText(slots[1], into[1])
 	c.setText(slots[2], into[0])
 	c.addToList(slots[3], into[0])
+}
+
+// redisLevels are the signs of levels in the text form, and the words for them
+// that the JSON form has.
+var redisLevels = map[string]string{".": "DEBUG", "-": "VERBOSE", "*": "NOTICE", "#": "WARNING"}
+
+// stepRedisEngine: the level by name in both forms, and the node, whose name is
+// that of cluster and node ("Log delivery", ElastiCache user guide, contents of an
+// engine log entry).
+func stepRedisEngine(c *Converter, from []*source, slots []int) {
+	level := c.readText(from[0])
+	if name, ok := redisLevels[string(level)]; ok {
+		c.setString(slots[0], name)
+	} else {
+		c.setText(slots[0], level)
+	}
+	if cluster, node := c.readText(from[1]), c.readText(from[2]); len(cluster) > 0 && len(node) > 0 {
+		host := c.join(cluster, []byte("/"), node)
+		c.setText(slots[1], host)
+		c.addToList(slots[2], host)
+	}
 }
 
 // stepWorkSpaces: a failed login is a failure ("Monitor your WorkSpaces using

@@ -2,6 +2,8 @@ package ecs
 
 import (
 	"bytes"
+	"math"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -13,9 +15,73 @@ var webSteps = map[string]stepDef{
 		stepWebAccess},
 	"apache-error": {[]string{"message", "log_level"},
 		[]string{"service.name", "http.request.referrer", "url.scheme", "event.type", "cloud.instance.id", "related.hosts"}, stepApacheError},
+	"nginx-ingress": ingressStep,
 	"nginx-error": {[]string{"message"},
 		append([]string{"service.name", "source.ip", "source.address", "related.ip", "http.request.method", "http.version", "http.request.referrer",
 			"cloud.instance.id", "related.hosts", "url.scheme"}, urlSlots...), stepNginxError},
+}
+
+// ingressStep is the step of the access log of ingress-nginx: how long the
+// request took, and where it went: the address of each upstream that was tried,
+// in turn, of which the last one answered, after the time of all ("Log format", Ingress-Nginx
+// Controller documentation, and $upstream_addr of ngx_http_upstream_module).
+var ingressStep = stepDef{[]string{"request_time", "upstream_addr", "upstream_response_length", "upstream_response_time", "upstream_status"},
+	[]string{"event.duration", "destination.address", "destination.ip", "destination.port", "related.ip",
+		"nginx.ingress_controller.upstream.response.length", "nginx.ingress_controller.upstream.response.time",
+		"nginx.ingress_controller.upstream.response.status_code"}, stepIngress}
+
+func stepIngress(c *Converter, from []*source, slots []int) {
+	if b := c.readText(from[0]); len(b) > 0 {
+		if seconds, err := strconv.ParseFloat(unsafeString(b), 64); err == nil && seconds >= 0 && seconds < 1e9 {
+			c.setNumber(slots[0], int64(math.Round(seconds*1e9)))
+		}
+	}
+	var last []byte
+	for rest := c.readText(from[1]); len(rest) > 0; {
+		last, rest = nextUpstream(rest)
+		var into [2][]byte
+		if _, ok := parseAddr(last); ok || !splitAddress(last, into[:]) {
+			continue // the path of a socket
+		}
+		if a, ok := parseAddr(into[0]); ok {
+			c.addToList(slots[4], into[0])
+			c.setText(slots[2], into[0])
+			c.slots[slots[2]].ip = a
+			c.setText(slots[3], into[1])
+		}
+	}
+	if last = dash(last); len(last) > 0 {
+		c.setText(slots[1], last)
+	}
+	for i, slot := range []int{slots[5], -1, slots[7]} {
+		var number []byte
+		for rest := c.readText(from[2+i]); len(rest) > 0; {
+			number, rest = nextUpstream(rest)
+		}
+		if _, ok := digits(number); ok && slot >= 0 {
+			c.setText(slot, number)
+		}
+	}
+	took, tried := 0.0, false
+	for rest := c.readText(from[3]); len(rest) > 0; {
+		var number []byte
+		number, rest = nextUpstream(rest)
+		if seconds, err := strconv.ParseFloat(unsafeString(number), 64); err == nil {
+			took, tried = took+seconds, true
+		}
+	}
+	if tried {
+		c.setFloat(slots[6], math.Round(took*1e6)/1e6)
+	}
+}
+
+// nextUpstream cuts off what one of several upstreams did.
+func nextUpstream(b []byte) (item, rest []byte) {
+	i := bytes.IndexByte(b, ' ')
+	if i < 0 {
+		return b, nil
+	}
+	return bytes.TrimSuffix(b[:i], []byte(",")), bytes.TrimLeft(b[i+1:], ": ")
 }
 
 // urlSlots are what [Converter.setURL] sets, in its order.

@@ -70,6 +70,9 @@ type Access struct {
 	// Forwarded is where the addresses of X-Forwarded-For stand, if at all:
 	// first, before the address, or last, quoted, behind the user agent.
 	Forwarded string `yaml:"forwarded"`
+	// Tail names the fields behind the user agent, of servers that write more:
+	// numbers and words between blanks, texts in quotes or brackets.
+	Tail []string `yaml:"tail"`
 }
 
 // Defaults are lists of names of columns, each of another length.
@@ -90,30 +93,30 @@ func (d *Defaults) UnmarshalYAML(b []byte) error {
 	return nil
 }
 
-func (t *Type) checkColumns(bad *settings.Problems) {
-	c := &t.Columns
+// check completes the columns; key is where they stand in the file.
+func (c *Columns) check(key string, bad *settings.Problems) {
 	if c.Separator == "" {
 		c.Separator = "whitespace"
 	}
 	if c.Separator != "whitespace" && len(c.Separator) != 1 {
-		bad.Add("columns.separator", "%q is not one character; write one, or whitespace", c.Separator)
+		bad.Add(key+".separator", "%q is not one character; write one, or whitespace", c.Separator)
 	}
 	if len(c.Quote) > 1 {
-		bad.Add("columns.quote", "%q is not one character", c.Quote)
+		bad.Add(key+".quote", "%q is not one character", c.Quote)
 	}
 	if c.Required == 0 {
 		c.Required = 2
 	}
 	if !c.Header && (len(c.Default) > 0 || c.HeaderPrefix != "") {
-		bad.Add("columns.default", "and header_prefix are for types with a header; without one write names")
+		bad.Add(key+".default", "and header_prefix are for types with a header; without one write names")
 	}
 	for i, names := range c.Default {
 		if slices.ContainsFunc(c.Default[:i], func(other []string) bool { return len(other) == len(names) }) {
-			bad.Add("columns.default", "has two lists of %d names; only the number of columns tells them apart", len(names))
+			bad.Add(key+".default", "has two lists of %d names; only the number of columns tells them apart", len(names))
 		}
 	}
 	if !c.Header && len(c.Names) == 0 {
-		bad.Add("columns.names", "is empty; name the columns, or say header: true")
+		bad.Add(key+".names", "is empty; name the columns, or say header: true")
 	}
 	for _, m := range c.Merge {
 		at := -1
@@ -124,12 +127,12 @@ func (t *Type) checkColumns(bad *settings.Problems) {
 			continue // the header has them, or not
 		}
 		if m.Into == "" || at < 0 || len(c.Names) < at+len(m.Columns) || !slices.Equal(c.Names[at:at+len(m.Columns)], m.Columns) {
-			bad.Add("columns.merge", "%v are not neighbours among the names, or have no field to go into", m.Columns)
+			bad.Add(key+".merge", "%v are not neighbours among the names, or have no field to go into", m.Columns)
 		}
 	}
 	for _, p := range c.Parts {
 		if !c.Header && !slices.Contains(c.Names, p.Column) {
-			bad.Add("columns.parts", "%q is not among the names", p.Column)
+			bad.Add(key+".parts", "%q is not among the names", p.Column)
 		}
 	}
 }

@@ -14,7 +14,7 @@ func (t *Type) Framing() split.Framing {
 	case t.Element != "":
 		f.Kind, f.Element = split.XML, t.Element
 	case t.Format == JSON:
-		f.Kind, f.Records = split.JSON, t.Records
+		f.Kind, f.Records, f.Text = split.JSON, t.Records, len(t.Otherwise) > 0
 	case t.Format == ColumnF && t.Columns.Header:
 		f.Kind, f.HeaderPrefix, f.Headless = split.CSV, t.Columns.HeaderPrefix, len(t.Columns.Default) > 0
 		if t.Columns.Quote != "" && len(t.Columns.Separator) == 1 {

@@ -17,6 +17,15 @@ func TestNoExpressionRunsTwiceOnALine(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, lt := range r.Set().Types() {
+		patterns := 0
+		for _, f := range append(lt.Otherwise, Form{Format: lt.Format}) {
+			if f.Format == Pattern {
+				patterns++
+			}
+		}
+		if patterns > 1 {
+			t.Errorf("%s: %d forms are patterns, and a line that is in none of them would be read by each", lt.Name, patterns)
+		}
 		list := slices.DeleteFunc([]string{lt.FirstLine, lt.Pattern, lt.ControlLines}, func(s string) bool { return s == "" })
 		if unique := slices.Compact(slices.Sorted(slices.Values(list))); len(unique) != len(list) {
 			t.Errorf("%s: one expression for two purposes: %q", lt.Name, list)

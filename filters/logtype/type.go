@@ -75,6 +75,9 @@ type Type struct {
 	// Fluentd, wrote each line as a JSON object (cef, leef, kv, syslog). Its other
 	// fields stand beside those of the line.
 	Wrapped string `yaml:"wrapped"`
+	// Otherwise are the other ways in which the type's records are written, tried
+	// in turn where a record is not written as Format says.
+	Otherwise []Form `yaml:"otherwise"`
 	// FirstLine is a regular expression for the first line of a record that has
 	// several. Lines before the first such line are not records.
 	FirstLine string `yaml:"first_line"`
@@ -317,7 +320,7 @@ func (t *Type) prepare() error {
 			bad.Add("access.forwarded", "%q; use first or last, or leave it out", f)
 		}
 	case ColumnF:
-		t.checkColumns(&bad)
+		t.Columns.check("columns", &bad)
 	case Pattern:
 		if re := pattern("pattern", "^(?:"+t.Pattern+")"); re != nil && len(re.SubexpNames()) < 2 {
 			bad.Add("pattern", "has no named groups: (?P<name>…) makes a field")
@@ -325,6 +328,7 @@ func (t *Type) prepare() error {
 	default:
 		bad.Add("format", "%q is no format; use json, columns, access, pattern, cef, leef, kv, syslog, xml or winevt", t.Format)
 	}
+	t.checkForms(&bad)
 	t.firstLine = pattern("first_line", t.FirstLine)
 	t.checkFraming(&bad)
 	t.checkLines(&bad)

@@ -8,7 +8,7 @@ import (
 )
 
 var beatsDifferences = []beatsDifference{
-	{"apache-access nginx-access windows-iis", `user_agent\.version`, "a version is major, minor and patch, as in the original's documents; Filebeat adds a part, or a dot", beatsPrefix},
+	{"apache-access nginx-access nginx-ingress windows-iis", `user_agent\.version`, "a version is major, minor and patch, as in the original's documents; Filebeat adds a part, or a dot", beatsPrefix},
 	{"apache-error nginx-error rds-mysql-error linux-secure linux-os-syslog", `@timestamp`, "a time without a zone is UTC, unless the log type says otherwise; Filebeat's tests ran at -02:00", beatsHours(2)},
 	{"rds-postgresql", `@timestamp`, "EST is five hours behind UTC; Filebeat takes it for the time of New York, in summer four", beatsHours(-1)},
 
@@ -21,9 +21,10 @@ var beatsDifferences = []beatsDifference{
 	{"windows-iis", `(source|destination)\.address`, "a link that a chat program made of an address is not undone", func(theirs, ours any) bool { return strings.HasPrefix(fmt.Sprint(ours), "["+fmt.Sprint(theirs)+"](") }},
 	{"windows-iis windows-httperr", `related\.ip`, "all addresses are related, those that proxies forwarded too, each once", func(theirs, ours any) bool { return beatsPart(ours, theirs) }},
 
+	{"nginx-ingress", `event\.type`, "a request is access, as in the logs of other servers", func(theirs, ours any) bool { return theirs == "info" && ours == "access" }},
 	{"nginx-access", `source\.(address|ip)`, "the client is who the server heard, the last address; those before it count where a proxy is trusted (proxies_file), as they may be invented", nil},
 	{"nginx-access", `nginx\.access\.remote_ip_list`, "the client is not among the addresses that were forwarded to the server", beatsPart},
-	{"nginx-access", `related\.ip`, "all addresses are related, not only the client's", func(theirs, ours any) bool { return beatsPart(ours, theirs) }},
+	{"nginx-access nginx-ingress", `related\.ip`, "all addresses are related, not only the client's", func(theirs, ours any) bool { return beatsPart(ours, theirs) }},
 
 	{"rds-mysql-slowquery rds-postgresql", `(mysql\.slowlog|postgresql\.log)\.query`, "a statement is kept without blanks and the semicolon at its end", func(theirs, ours any) bool {
 		return strings.TrimRight(fmt.Sprint(theirs), "; \t\n") == strings.TrimRight(fmt.Sprint(ours), "; \t\n")

@@ -29,10 +29,11 @@ func seeds(f *testing.F) {
 // The first ones leave nothing out on purpose.
 var framings = []Framing{
 	{Kind: Lines}, {Kind: CSV}, {Kind: JSON}, {Kind: CSV, Quote: '"', Separator: ',', Headless: true}, {Kind: Lines, FirstLine: regexp.MustCompile("^#")},
+	{Kind: JSON, Text: true},
 	{Kind: JSON, Records: "Records"}, {Kind: XML, Element: "E"}, {Kind: CSV, HeaderPrefix: "#F:"},
 }
 
-const allKept = 5
+const allKept = 6
 
 // FuzzArrival: records do not depend on how the bytes arrive.
 func FuzzArrival(f *testing.F) {

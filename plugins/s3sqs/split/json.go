@@ -26,8 +26,8 @@ func (s *splitter) json(w *window) error {
 			err = j.elements()
 		case c == '{':
 			err = j.object()
-		case s.framing.Kind != JSON: // text between envelopes
-			err = j.garbage()
+		case s.framing.Text:
+			err = j.text()
 		default:
 			err = j.garbage()
 		}
@@ -322,6 +322,35 @@ func (j *values) ended(text []byte, why *Error, at int64) error {
 		return err
 	}
 	return errEnded
+}
+
+// text hands out the line at the window's start ([Framing].Text).
+func (j *values) text() error {
+	w := j.w
+	j.number++
+	n := 0
+	for {
+		b := w.have()
+		if i := bytes.IndexByte(b[n:], '\n'); i >= 0 {
+			n += i
+			break
+		}
+		if n = len(b); n > int(j.lim.Record) || !w.fill() {
+			break
+		}
+	}
+	b := w.have()
+	switch {
+	case n > int(j.lim.Record):
+		return j.longLine(w, bytes.IndexByte(b, '\n'))
+	case n == len(b) && w.finish() != nil:
+		err := j.bad(b, &Error{Truncated, w.offset(), "the object breaks off in the middle of a line"})
+		w.start = w.end
+		return err
+	}
+	err := j.good(trimEnd(b[:n]))
+	w.start += n
+	return err
 }
 
 // garbage makes one bad record of everything up to a line that begins with a

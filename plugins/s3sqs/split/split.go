@@ -89,6 +89,11 @@ type Framing struct {
 	// records in both cases.
 	Records string
 
+	// Text, for JSON, says that a line where a JSON value should begin is a record,
+	// too: a log that may be written as text. Such lines begin with neither a brace
+	// nor a bracket.
+	Text bool
+
 	// Bare says that envelopes are not looked for: an object that looks like one
 	// is a record.
 	Bare bool
