@@ -11,6 +11,11 @@ var trendSteps = map[string]stepDef{
 		[]string{"agent.name", "rule.name", "event.action", "event.category", "event.type", "source.ip", "@message"},
 		stepDeepSecurity,
 	},
+	"deepsecurity-json": {
+		[]string{"EventType", "Hostname", "ProtocolString", "EntityType", "Key"},
+		[]string{"event.category", "event.type", "host.hostname", "related.hosts", "network.transport", "file.path"},
+		stepDeepSecurityJSON,
+	},
 }
 
 // protections are the modules of Deep Security by the number of their events
@@ -28,6 +33,37 @@ var protections = []struct {
 	{4_000_000, 4_999_999, "malware", "info"},
 	{5_000_000, 5_999_999, "web", "access"}, // web reputation
 	{6_000_000, 6_999_999, "process", "info"},
+}
+
+// modules are the modules of Deep Security by what JSON calls their events.
+var modules = map[string]struct{ category, kind string }{
+	"AntiMalwareEvent":   {"malware", "info"},
+	"AppControlEvent":    {"process", "info"},
+	"IntegrityEvent":     {"file", "change"},
+	"LogInspectionEvent": {"intrusion_detection", "info"},
+	"PacketLog":          {"network", "connection"},
+	"PayloadLog":         {"intrusion_detection", "info"},
+	"WebReputationEvent": {"web", "access"},
+}
+
+// stepDeepSecurityJSON: the category by the module that the event is of, the
+// host without the name and instance behind it, the transport in small letters,
+// and the file whose integrity was lost (Trend Micro, "Events in JSON format").
+func stepDeepSecurityJSON(c *Converter, from []*source, slots []int) {
+	if m, ok := modules[string(c.readText(from[0]))]; ok {
+		c.setOne(slots[0], m.category)
+		c.setOne(slots[1], m.kind)
+	}
+	if host, _, _ := bytes.Cut(c.readText(from[1]), []byte(" (")); len(host) > 0 {
+		c.setText(slots[2], host)
+		c.addToList(slots[3], host)
+	}
+	if transport := c.readText(from[2]); len(transport) > 0 {
+		c.setText(slots[4], c.lower(transport))
+	}
+	if key := c.readText(from[4]); string(c.readText(from[3])) == "File" && len(key) > 0 {
+		c.setText(slots[5], key)
+	}
 }
 
 // stepDeepSecurity: the agent is vendor, product and version, the rule its number

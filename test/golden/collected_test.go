@@ -58,7 +58,7 @@ var collected = []settled{
 	{files: "config/awsdocs-rule-*", logType: "config-rules"},
 	{files: "config/*", reason: lambdaCall},
 	{files: "deepsecurity/*.cef.log", logType: "deepsecurity"},
-	{files: "deepsecurity/*", logType: "deepsecurity", within: "data"},
+	{files: "deepsecurity/*", logType: "deepsecurity-json", within: "data"},
 	{files: "eks-audit/catalog-*", reason: "metadata of a cluster's objects, not its audit log"},
 	{files: "eks-audit/*", logType: "kubernetes-audit"},
 	{files: "elasticache-redis-slowlog/awsdocs-slowlog*", logType: "elasticache-redis-slowlog"},
