@@ -101,6 +101,11 @@ type Config struct {
 	// makes such a list; the file may be missing, and come later.
 	ProxiesFile string `conf:"proxies_file"`
 
+	// AssetsDir holds tables of your own: names of accounts, networks, which
+	// instance is which service. NAME.yaml says which fields they are joined with
+	// and which they set. The folder may be missing, and come later.
+	AssetsDir string `conf:"assets_dir"`
+
 	// Threads is how many cores one buffer is spread over; 0 is all of them.
 	Threads int `conf:"threads"`
 }

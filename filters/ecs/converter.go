@@ -54,6 +54,9 @@ type Converter struct {
 	ingested   []byte
 	indicators *enrich.Indicators
 	proxies    *enrich.Proxies
+	assets     *enrich.Assets
+	joins      *[]enrich.AssetJoin // of the assets that the plans were made with
+	more       additions           // that the plans were made with
 	rules      *exclude.Rules
 
 	// The record in hand.
@@ -115,7 +118,8 @@ func (e *Engine) NewConverter() *Converter {
 }
 
 // Begin begins a batch: t is the time of loading (event.ingested, and the time of
-// records that have no other), and the tables that are in use now count.
+// records that have no other), and the tables that are in use now count. An
+// [Object] of before stays valid for as long as [Converter.Plans] is the same.
 func (c *Converter) Begin(t time.Time) {
 	e := c.engine
 	if e.Now != nil {
@@ -129,16 +133,26 @@ func (c *Converter) Begin(t time.Time) {
 	if e.Proxies != nil {
 		c.proxies = e.Proxies()
 	}
+	if e.Assets != nil {
+		if c.assets = e.Assets(); c.assets.Joins != c.joins {
+			clear(c.plans)
+			c.joins, c.more.assets = c.assets.Joins, *c.assets.Joins
+		}
+	}
 	if e.Rules != nil {
 		c.rules = e.Rules()
 	}
 }
 
+// Plans changes when objects must be prepared anew: assets are joined in
+// another way.
+func (c *Converter) Plans() *[]enrich.AssetJoin { return c.joins }
+
 func (c *Converter) plan(t *logtype.Type) (*plan, error) {
 	if p := c.plans[t]; p != nil {
 		return p, nil
 	}
-	p, err := compile(t)
+	p, err := compile(t, c.more)
 	if err != nil {
 		return nil, err
 	}

@@ -66,6 +66,7 @@ type Engine struct {
 	Agents     *enrich.Agents            // nil: user agents are not parsed
 	Indicators func() *enrich.Indicators // those in use now; nil: no indicators
 	Proxies    func() *enrich.Proxies    // those in use now; nil: no proxy is trusted
+	Assets     func() *enrich.Assets     // those in use now; nil: no assets
 	Rules      func() *exclude.Rules     // those in use now; nil: nothing is excluded but own logs
 	// Trial keeps what the rules exclude; [Converter.Matched] tells.
 	Trial bool
@@ -77,6 +78,6 @@ type Engine struct {
 
 // Check reports whether a type can be compiled; for [logtype.Registry.AddCheck].
 func Check(t *logtype.Type) error {
-	_, err := compile(t)
+	_, err := compile(t, additions{})
 	return err
 }

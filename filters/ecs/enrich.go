@@ -18,6 +18,9 @@ func (c *Converter) enrich() {
 			c.locate(&c.p.geo[i])
 		}
 	}
+	if c.p.assets != nil {
+		c.addAssetFields()
+	}
 	if c.agents != nil && c.p.agent != nil {
 		c.agent(c.p.agent)
 	}

@@ -13,7 +13,7 @@ import (
 // as source.geo and threat, stand for what is in them. The members of JSON
 // records are not known here.
 func Fields(t *logtype.Type) ([]string, error) {
-	p, err := compile(t)
+	p, err := compile(t, additions{})
 	if err != nil {
 		return nil, err
 	}

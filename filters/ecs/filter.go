@@ -138,6 +138,12 @@ func newEngine(cfg Config, p *process.Process, log *slog.Logger) (*Engine, error
 		p.SetVersion("indicators", func() string { return file.Load().Version() })
 		e.close = append(e.close, file.Close)
 	}
+	if cfg.AssetsDir != "" {
+		assets := enrich.OpenAssets(cfg.AssetsDir, log)
+		e.Assets = assets.Load
+		p.SetVersion("assets", func() string { return assets.Load().Version })
+		e.close = append(e.close, assets.Close)
+	}
 	if cfg.ProxiesFile != "" {
 		e.Proxies = followed(e, cfg.ProxiesFile, log, "a proxy is not used; the others are", enrich.LoadProxies)
 	}
@@ -247,6 +253,7 @@ type worker struct {
 	f        *Filter
 	c        *Converter
 	set      *logtype.Set
+	plans    *[]enrich.AssetJoin // of the converter, when the objects were prepared
 	objects  map[uint64]*Object
 	types    map[*logtype.Type]*Object // for records without an origin
 	buf      []byte
@@ -293,11 +300,11 @@ func (w *worker) try(dst []byte, events []event.Event, set *logtype.Set, byTag *
 
 // convert appends what becomes of the events.
 func (w *worker) convert(dst []byte, events []event.Event, set *logtype.Set, byTag *logtype.Type) (out []byte, changed bool) {
-	if w.set != set || len(w.objects) > 512 {
-		clear(w.objects)
-		w.set, w.types = set, map[*logtype.Type]*Object{}
-	}
 	w.c.Begin(time.Now())
+	if w.set != set || w.plans != w.c.Plans() || len(w.objects) > 512 {
+		clear(w.objects)
+		w.set, w.plans, w.types = set, w.c.Plans(), map[*logtype.Type]*Object{}
+	}
 	var account *lease.Object // of the record before
 	for i := range events {
 		ev := &events[i]

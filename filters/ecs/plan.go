@@ -61,6 +61,7 @@ type plan struct {
 	forms    []form      // other ways in which records are written
 	guesses  []*layout   // columns whose header is missing, by their number
 	client   *clientRule
+	assets   []assetRule
 	own      func(*Converter) bool // the record tells of this loader's own activity
 	std      standard
 }
@@ -134,7 +135,7 @@ func (n *node) child(name string) *node {
 }
 
 // compile makes a plan of a type; the error names every problem.
-func compile(t *logtype.Type) (*plan, error) {
+func compile(t *logtype.Type, more additions) (*plan, error) {
 	p := &plan{t: t, root: &node{slot: -1}, slots: map[string]int{}}
 	var bad settings.Problems
 	std := &p.std
@@ -210,6 +211,7 @@ func compile(t *logtype.Type) (*plan, error) {
 	p.text = newTextTree(t.Text)
 	p.compileExpressions(&bad)
 	p.enrichment(&bad)
+	p.addAssets(more.assets)
 	for _, name := range append([]string{t.Index.Name}, t.Index.Also...) {
 		rule, err := newIndexRule(name, t.Index)
 		if err != nil {
