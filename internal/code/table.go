@@ -56,6 +56,7 @@ const (
 	ChunkDropped    Code = "FS4007"
 	OutputEnd       Code = "FS4008"
 	NotAsked        Code = "FS4009"
+	NotLookedUp     Code = "FS4010"
 
 	LettersFail Code = "FS5001"
 	LettersFull Code = "FS5002"
@@ -153,11 +154,12 @@ var table = []Entry{
 	{Answer, "", "The cluster's answer cannot be understood", "the documents are sent again; their ids say which are there", "see what stands between, such as a proxy"},
 	{RequestTooLarge, "", "The cluster, or a proxy, finds a request too large", "it is sent in halves, later ones are smaller", "lower bulk_size, or raise http.max_content_length"},
 	{Mapping, "", "The mapping of an index cannot be read", "documents with too many fields become dead letters", "allow indices:admin/mappings/get"},
-	{TwiceStored, "", "A time-series collection takes no ids", "documents of a request whose answer was lost may be stored twice", "use a collection of type search where that matters"},
+	{TwiceStored, "", "A time-series collection takes no ids, and `lookup_delay` is 0", "documents of a request whose answer was lost may be stored twice", "set `lookup_delay`"},
 	{ChunkWaits, "", "An output has not taken a chunk", "it is kept and tried again", "see the error, and the lines of the output before"},
 	{ChunkDropped, "", "Retries of a chunk are exhausted", "it is dropped; records of s3_sqs come again with their notification, others are lost", "set retry_limit no_limits"},
 	{OutputEnd, "", "An output did not close cleanly", "every chunk that it confirmed is stored", "see the error in the line"},
 	{NotAsked, "", "An index takes no documents, and cannot be asked what it has", "late documents wait, so that none is stored twice", "allow indices:data/read/mget"},
+	{NotLookedUp, "", "Documents that may be stored cannot be looked for in a time-series collection", "they wait, so that none is stored twice", "allow searches: aoss:ReadDocument, indices:data/read/search"},
 
 	{"FS4101", "disk_full", "The disk watermark has made indices read-only", waits, "free disk space or add nodes; OpenSearch lifts the block"},
 	{"FS4102", "index_blocked", "An index is blocked", waits, "remove index.blocks.write or read_only"},

@@ -64,6 +64,7 @@ type Source struct {
 	Size        int64     // bytes in S3, -1 when unknown
 	EventTime   time.Time // when S3 announced it
 	First, Last uint64    // positions of a split message; 0 for a whole object
+	Received    int       // how often its notification has been delivered; 0 when unknown
 	// Format overrules the log type's format when the bytes say otherwise:
 	// "json" for rows of a Parquet file. "" otherwise.
 	Format string
@@ -192,6 +193,9 @@ func (l *Lease) Add(s Source) *Object {
 	l.table.mu.Unlock()
 	return o
 }
+
+// Opened is when this process took its hold on the notification.
+func (o *Object) Opened() time.Time { return o.lease.opened }
 
 // Seal says that the notification names no further objects.
 func (l *Lease) Seal() {

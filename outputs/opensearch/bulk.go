@@ -32,10 +32,12 @@ type item struct {
 	ordinal        int32 // place of the event in the chunk, from 0
 	attempts       int32 // requests it was in
 	create         bool  // its action is create
-	unsure         bool  // an attempt got no answer: it may be stored
+	newer          bool  // the document replaces an older version of itself
 	record         uint64
 	size           int64
 	time           time.Time     // of the event
+	unsure         time.Time     // when an attempt of ours last got no answer: it may be stored; zero: none
+	before         time.Time     // since when this process reads its object, which was delivered before; zero: it was not
 	object         *lease.Object // nil: no open lease waits for it
 	envelope       []byte        // of the record, in the chunk; nil for none
 	first          *original     // before the first repair; nil: not repaired

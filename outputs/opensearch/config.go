@@ -72,9 +72,16 @@ type Config struct {
 	GenerateIDs bool `conf:"generate_ids"`
 
 	// Collection is the type of an OpenSearch Serverless collection: search or
-	// timeseries. A timeseries collection refuses ids: documents are sent
-	// without, and a request whose answer was lost may store some twice.
+	// timeseries. A timeseries collection refuses ids, so documents are sent
+	// without, and looked for where a request got no answer (lookup_delay).
 	Collection string `conf:"collection"`
+
+	// LookupDelay is how long after a request without an answer its documents are
+	// looked for in a timeseries collection, by their field @id, before those that
+	// are not there are sent again. So are the documents of objects whose message was
+	// delivered before. It must be longer than the collection takes until a search
+	// finds what was stored. 0: documents are sent again at once, and may be stored twice.
+	LookupDelay time.Duration `conf:"lookup_delay"`
 
 	// BulkSize is how large a request grows before it is sent, uncompressed. A
 	// larger one costs memory, a smaller one round trips. It shrinks by itself
@@ -153,6 +160,7 @@ func Defaults() Config {
 		Verify:          true,
 		Index:           "log-other",
 		GenerateIDs:     true,
+		LookupDelay:     time.Minute,
 		BulkSize:        5 << 20,
 		Requests:        8,
 		Compress:        true,
@@ -190,7 +198,10 @@ func (c Config) Validate() error {
 	if c.Index == "" {
 		bad.Add("index", "is empty; write the index for events that name none, like log-other")
 	}
-	oneOf(&bad, "collection", c.Collection, "", "search", "timeseries")
+	oneOf(&bad, "collection", c.Collection, "", "search", timeSeries)
+	if c.LookupDelay < 0 {
+		bad.Add("lookup_delay", "cannot be negative; try 1m, or 0 to look for nothing")
+	}
 	if c.BulkSize < 64<<10 || c.BulkSize > 100<<20 {
 		bad.Add("bulk_size", "%v is not between 64KiB and 100MiB, what OpenSearch accepts in one request; try 5MiB", c.BulkSize)
 	}
@@ -212,6 +223,13 @@ func (c Config) Validate() error {
 	c.validateDeadLetters(&bad)
 	return bad.Err()
 }
+
+// timeSeries is the type of collection that refuses ids.
+const timeSeries = "timeseries"
+
+// asks reports whether documents that may be stored are looked for before they
+// are sent again, since no id keeps them from being stored twice.
+func (c Config) asks() bool { return c.Collection == timeSeries && c.LookupDelay > 0 }
 
 func (c Config) validateDeadLetters(bad *settings.Problems) {
 	_, _, inS3, err := deadletter.ParseS3(c.DeadLetters)

@@ -52,6 +52,7 @@ func (d *documents) add(b *bulk, ev *event.Event, n int32, o *lease.Object) (nex
 		return nil, &problem{lease.DeadLettered, deadletter.Refused, "id_too_long", "the id has more than 512 bytes"}
 	}
 	it.create = ev.Target.Op == event.OpCreate && d.ids
+	it.newer = ev.Target.Op == event.OpIndex && ev.HasTarget
 	out := b.lines
 	if it.create {
 		out = append(out, `{"create":{"_index":`...)
@@ -75,6 +76,10 @@ func (d *documents) add(b *bulk, ev *event.Event, n int32, o *lease.Object) (nex
 	if err != "" {
 		b.lines = out[:it.line]
 		return nil, &problem{lease.DeadLettered, deadletter.Refused, "no_document", err}
+	}
+	if !d.ids && d.generate && !ev.HasTarget && !hasKey(ev.Record, idField) {
+		doc := bytes.Clone(out[it.doc:])
+		out = withID(out[:it.doc], doc, d.appendID(nil, n))
 	}
 	b.lines = append(out, '\n')
 	it.end = int32(len(b.lines))

@@ -38,6 +38,7 @@ type job struct {
 	objects  []*lease.Object // those that wait for documents of the chunk
 	open     marks           // events that have no verdict at the end
 	unsure   marks           // those of them that may be stored
+	since    time.Time       // the last of the requests that may have stored them
 	waiting  int
 	total    int
 	lastWord string // why
@@ -59,7 +60,7 @@ func (w *Writer) begin(ctx context.Context, tag string, chunk []byte) *job {
 	}
 	j.docs = documents{
 		index:    []byte(w.cfg.Index),
-		ids:      w.cfg.Collection != "timeseries",
+		ids:      w.cfg.Collection != timeSeries,
 		generate: w.cfg.GenerateIDs,
 		series:   j.memory.series,
 	}
@@ -173,7 +174,7 @@ func (j *job) run(chunk []byte) error {
 				break
 			}
 			j.total++
-			j.leaveOpen(n, false, errPatience.Error())
+			j.leaveOpen(n, time.Time{}, errPatience.Error())
 			continue
 		}
 		next, problem := j.docs.add(b, &ev, n, obj)
@@ -186,7 +187,13 @@ func (j *job) run(chunk []byte) error {
 		}
 		j.total++
 		if k := len(b.items); k > 0 && b.items[k-1].ordinal == n {
-			b.items[k-1].unsure = j.memory.unsure.has(n)
+			it := &b.items[k-1]
+			if j.memory.unsure.has(n) {
+				it.unsure = j.memory.since
+			}
+			if obj != nil && obj.Source.Received > 1 {
+				it.before = obj.Opened()
+			}
 		}
 		if int64(len(b.lines)) < j.w.size.Load() {
 			continue
@@ -209,7 +216,7 @@ func (j *job) run(chunk []byte) error {
 	if j.waiting == 0 {
 		return nil
 	}
-	j.memory.open, j.memory.unsure, j.memory.known = j.open, j.unsure, true
+	j.memory.open, j.memory.unsure, j.memory.since, j.memory.known = j.open, j.unsure, j.since, true
 	j.w.memo.put(chunk, j.memory)
 	return &RetryError{Waiting: j.waiting, Total: j.total, Reason: j.lastWord}
 }
@@ -233,10 +240,10 @@ func (j *job) deliver(b *bulk) {
 		if p := recover(); p != nil { // a bug of ours: nothing is lost by trying again, and the host lives on
 			j.w.log.Error("a bug was met while documents were sent; they are sent again, please report it", "error", p, "stack", string(debug.Stack()), code.Bug.Attr())
 			for _, it := range b.items {
-				j.leaveOpen(it.ordinal, true, "a bug was met")
+				j.leaveOpen(it.ordinal, time.Now(), "a bug was met")
 			}
 			for _, r := range b.refused {
-				j.leaveOpen(r.item.ordinal, false, "a bug was met")
+				j.leaveOpen(r.item.ordinal, time.Time{}, "a bug was met")
 			}
 		} else {
 			b.release()
@@ -259,13 +266,17 @@ func (j *job) watch(o *lease.Object) {
 	j.mu.Unlock()
 }
 
-// leaveOpen notes that the n-th event has no verdict.
-func (j *job) leaveOpen(n int32, unsure bool, why string) {
+// leaveOpen notes that the n-th event has no verdict. unsure is when it may have
+// been stored; zero: it was not.
+func (j *job) leaveOpen(n int32, unsure time.Time, why string) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.open.add(n)
-	if unsure {
+	if !unsure.IsZero() {
 		j.unsure.add(n)
+		if unsure.After(j.since) {
+			j.since = unsure
+		}
 	}
 	j.waiting++
 	j.lastWord = why
@@ -282,7 +293,7 @@ func (j *job) loseTail(rest []byte, n int32, err error) {
 	j.address(&l, item{})
 	if err := j.w.keep([]deadletter.Letter{l}); err != nil {
 		j.w.lettersFail(err)
-		j.leaveOpen(n, false, "dead letters cannot be written: "+err.Error())
+		j.leaveOpen(n, time.Time{}, "dead letters cannot be written: "+err.Error())
 		return
 	}
 	j.w.metrics.documents.WithLabelValues(Rejected.String(), l.Class).Inc()

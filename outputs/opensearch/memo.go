@@ -2,6 +2,7 @@ package opensearch
 
 import (
 	"sync"
+	"time"
 
 	"github.com/zeebo/xxh3"
 )
@@ -24,9 +25,10 @@ type memoKey struct {
 // memory is what is known of a chunk.
 type memory struct {
 	known  bool
-	series [12]byte // of the ids made for it
-	open   marks    // events without a verdict
-	unsure marks    // those that may be stored already
+	series [12]byte  // of the ids made for it
+	open   marks     // events without a verdict
+	unsure marks     // those that may be stored already
+	since  time.Time // the last of the requests that may have stored them
 }
 
 // wants reports whether the n-th event still needs a verdict.

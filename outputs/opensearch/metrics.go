@@ -13,6 +13,7 @@ type metrics struct {
 	retries   prometheus.Counter
 	seconds   prometheus.Histogram
 	lag       *prometheus.HistogramVec // by log type
+	lookedUp  *prometheus.CounterVec   // by result
 	stored    *prometheus.CounterVec   // by log type
 	raw, sent prometheus.Counter
 	inFlight  prometheus.Gauge
@@ -51,6 +52,8 @@ func newMetrics(p *process.Process) *metrics {
 		held:     gauge("siem_output_held_documents", "Documents that wait until something is repaired, in chunks being worked on."),
 		repairs: vector("siem_output_repairs_total",
 			"Documents changed so that they fit the mapping, by class of the refusal, index without its date, and field.", "class", "index", "field"),
+		lookedUp: vector("siem_output_looked_up_documents_total",
+			"Documents looked for in a time-series collection before they were to be sent again, by result: found, missing.", "result"),
 		unwritten: counter("siem_output_dead_letter_errors_total", "Dead letters that could not be written; their documents are kept."),
 	}
 }

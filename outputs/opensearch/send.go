@@ -114,6 +114,15 @@ func (j *job) giveUp(b *bulk, list []int32, why string) {
 // have one now.
 func (j *job) attempt(b *bulk, list []int32, again bool) outcome {
 	w := j.w
+	if w.cfg.asks() {
+		rest, against := j.lookUp(b, list)
+		if against != nil {
+			return *against
+		}
+		if list = rest; len(list) == 0 {
+			return outcome{}
+		}
+	}
 	ctx, cancel := context.WithDeadlineCause(j.ctx, j.start.Add(w.cfg.Patience), errPatience)
 	err := w.limit.acquire(ctx)
 	cancel()
@@ -253,7 +262,7 @@ func (j *job) judge(b *bulk, list []int32, bad []result) (o outcome) {
 			r := bad[k]
 			k++
 			switch {
-			case r.Verdict == Duplicate && it.unsure: // most likely our own attempt
+			case r.Verdict == Duplicate && !it.unsure.IsZero(): // most likely our own attempt
 				bad[k-1].Verdict = Stored
 			case r.Verdict == Duplicate:
 				outcome = lease.Duplicate
@@ -267,7 +276,9 @@ func (j *job) judge(b *bulk, list []int32, bad []result) (o outcome) {
 				o.why = "dead letters cannot be written: " + kept.Error()
 				continue
 			default:
-				it.unsure = it.unsure || r.status >= 500
+				if r.status >= 500 {
+					it.unsure = now
+				}
 				if r.Verdict == Held {
 					o.held = append(o.held, list[at])
 				} else {
@@ -369,7 +380,7 @@ func (j *job) bury(b *bulk) {
 		j.w.lettersFail(err)
 		if !j.wait(len(letters), true, backoff(try, time.Second, 3*time.Second), min(heldPatience, j.w.cfg.Patience)) {
 			for _, r := range b.refused {
-				j.leaveOpen(r.ordinal, false, "dead letters cannot be written: "+err.Error())
+				j.leaveOpen(r.ordinal, time.Time{}, "dead letters cannot be written: "+err.Error())
 			}
 			return
 		}
@@ -423,8 +434,9 @@ func coded(attrs []any) []any {
 }
 
 func (b *bulk) markUnsure(list []int32) {
+	now := time.Now()
 	for _, i := range list {
-		b.items[i].unsure = true
+		b.items[i].unsure = now
 	}
 }
 

@@ -22,8 +22,8 @@
 //     first, then the chunk goes back to the host, which offers it again. What has
 //     its verdict by then is not sent again.
 //   - A document that is sent twice is stored once, because its id is the same
-//     every time. (Not in a collection of type timeseries, which refuses ids: there,
-//     only a request whose answer was lost can store a document twice.)
+//     every time. A collection of type timeseries refuses ids: there, documents of a
+//     request whose answer was lost are looked for before they are sent again.
 //   - Bulk bodies in memory stay below Config.Requests × Config.BulkSize, and
 //     as much again while they are sent (less with compression). A document larger
 //     than BulkSize travels alone.
@@ -149,8 +149,8 @@ func New(cfg Config, p *process.Process, opts ...Option) (*Writer, error) {
 		w.log.Warn("the cluster's certificate is not checked (verify: off): whoever is in between can read and change everything; set ca_file instead",
 			"endpoint", strings.Join(cfg.Endpoint, ","), code.Unverified.Attr())
 	}
-	if cfg.Collection == "timeseries" {
-		w.log.Warn("a collection of type timeseries refuses ids: when the answer to a request is lost, its documents may be stored twice", code.TwiceStored.Attr())
+	if cfg.Collection == timeSeries && !cfg.asks() {
+		w.log.Warn("a collection of type timeseries refuses ids: when the answer to a request is lost, its documents may be stored twice; set lookup_delay", code.TwiceStored.Attr())
 	}
 	return w, nil
 }
