@@ -54,12 +54,21 @@ type envelope struct {
 	Account    string  `json:"account,omitempty"`
 	Region     string  `json:"region,omitempty"`
 	Time       string  `json:"time,omitempty"`
-	Detail     *entity `json:"detail,omitempty"`
+	Detail     *detail `json:"detail,omitempty"`
 
 	// split message, of SIEM on Amazon OpenSearch Service and of ours
 	Siem *positions `json:"siem,omitempty"`
 	S3   *entity    `json:"s3,omitempty"`
 }
+
+// detail is what an event of EventBridge is about: an object, or the invocation
+// of a function that AWS Lambda gave up.
+type detail struct {
+	entity
+	RequestPayload json.RawMessage `json:"requestPayload,omitempty"`
+}
+
+func (d *detail) complete() bool { return d != nil && d.entity.complete() }
 
 // positions are the part of an object that a split message is about, from 1 and
 // inclusive; no end means the object's.
@@ -120,6 +129,8 @@ func parseEnvelope(body []byte, depth int) (n notification, err error) {
 		return notification{"eventbridge", []announced{o}}, nil
 	case len(e.RequestPayload) > 0:
 		return parseEnvelope(e.RequestPayload, depth-1)
+	case e.Source == "lambda" && e.Detail != nil && len(e.Detail.RequestPayload) > 0:
+		return parseEnvelope(e.Detail.RequestPayload, depth-1)
 	case len(e.Records) > 0:
 		return parseRecords(&e, depth)
 	case e.Message != nil: // SNS; Control Tower's aggregation sends it on as it is

@@ -43,6 +43,10 @@ func TestNotifications(t *testing.T) {
 		{"split", `{"siem":{"start_number":4,"end_number":6},"s3":{"bucket":{"name":"b"},"object":{"key":"a+b"}}}`, []string{"b/a+b  -1  4-6"}},
 		{"SQS in Lambda's form", `{"Records":[{"messageId":"m","eventSource":"aws:sqs","body":` + quote(s3) + `}]}`, []string{"logs/a b+c/x.json v1 12 eu-west-1 0-0"}},
 		{"a destination of Lambda's failures", `{"version":"1.0","requestContext":{"condition":"RetriesExhausted"},"requestPayload":` + s3 + `,"responsePayload":{"errorMessage":"x"}}`, []string{"logs/a b+c/x.json v1 12 eu-west-1 0-0"}},
+		{"the same through SNS", sns(`{"version":"1.0","requestContext":{"condition":"EventAgeExceeded"},"requestPayload":` + s3 + `}`), []string{"logs/a b+c/x.json v1 12 eu-west-1 0-0"}},
+		{"the same through EventBridge", `{"version":"0","detail-type":"Lambda Function Invocation Result - Failure","source":"lambda","account":"123456789012","time":"2024-01-15T12:00:00Z","region":"eu-west-1",` +
+			`"resources":["arn:aws:events:eu-west-1:123456789012:event-bus/default"],"detail":{"version":"1.0","requestContext":{"condition":"RetriesExhausted"},"requestPayload":` + s3 + `,"responsePayload":{"errorMessage":"x"}}}`,
+			[]string{"logs/a b+c/x.json v1 12 eu-west-1 0-0"}},
 		{"SNS in Lambda's form", `{"Records":[{"EventSource":"aws:sns","Sns":{"Message":` + quote(s3) + `}}]}`, []string{"logs/a b+c/x.json v1 12 eu-west-1 0-0"}},
 		{"test event", awsemu.TestEvent("logs"), nil},
 		{"test event through SNS", sns(awsemu.TestEvent("logs")), nil},
@@ -65,7 +69,8 @@ func TestNotifications(t *testing.T) {
 // TestUnknownNotifications: none of these may be taken for one without objects.
 func TestUnknownNotifications(t *testing.T) {
 	for name, body := range map[string]string{
-		"text": "hello", "empty": "", "number": "1", "null": "null", "object": "{}", "no records": `{"Records":[]}`,
+		"another's success": `{"source":"lambda","detail-type":"Lambda Function Invocation Result - Failure","detail":{"requestPayload":{"order":1}}}`,
+		"text":              "hello", "empty": "", "number": "1", "null": "null", "object": "{}", "no records": `{"Records":[]}`,
 		"one of two":  `{"Records":[` + fmt.Sprintf(s3Record, "x") + `,{"eventSource":"aws:ses"}]}`,
 		"other event": `{"detail-type":"EC2 Instance State-change Notification","source":"aws.ec2","detail":{"state":"running"}}`,
 		"SNS of text": `{"Type":"Notification","Message":"hello"}`, "no key": `{"Records":[{"s3":{"bucket":{"name":"b"},"object":{}}}]}`,
