@@ -28,6 +28,8 @@ while the sidecar runs, if it can be used; SIGHUP has it read again. A section t
 of the sidecar and of every plugin process with a socket in state_dir. ` + "`/metrics`" + ` has the metrics of all of them, with the
 label process; [metrics.md](metrics.md) lists them. ` + "`/`" + ` is a page for people: the flow with its rates, the lag of the last hour,
 each log type, dead letters, throttle, feeds. With systemd, use ` + "`Type=notify`" + `.
+
+![The status page of a host that loads three log types](status.png)
 `
 
 // TestManual keeps conf/sidecar.md true; with UPDATE=1 it writes it.
