@@ -106,6 +106,12 @@ type Config struct {
 	// and which they set. The folder may be missing, and come later.
 	AssetsDir string `conf:"assets_dir"`
 
+	// AddFields are fields to be made of others, in every log type that has these:
+	// community_id (network.community_id), dns_domains (registered domain, top-level domain
+	// and subdomain of dns.question.name) and dns_entropy (dns.question.entropy). A log type may
+	// name them under steps, too.
+	AddFields []string `conf:"add_fields"`
+
 	// Threads is how many cores one buffer is spread over; 0 is all of them.
 	Threads int `conf:"threads"`
 }
@@ -137,6 +143,9 @@ func (c Config) Validate() error {
 		if _, err := os.Stat(path); err != nil {
 			bad.Add(key, "%v", err)
 		}
+	}
+	if err := checkOptional(c.AddFields); err != nil {
+		bad.Add("add_fields", "%v", err)
 	}
 	c.checkExclusion(&bad)
 	return bad.Err()

@@ -106,7 +106,7 @@ type value struct {
 
 // NewConverter returns a converter for one goroutine.
 func (e *Engine) NewConverter() *Converter {
-	c := &Converter{engine: e, plans: map[*logtype.Type]*plan{}}
+	c := &Converter{engine: e, plans: map[*logtype.Type]*plan{}, more: additions{steps: e.AddFields}}
 	if e.Geo != nil {
 		c.geo = e.Geo.Reader()
 	}

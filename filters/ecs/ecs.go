@@ -68,6 +68,8 @@ type Engine struct {
 	Proxies    func() *enrich.Proxies    // those in use now; nil: no proxy is trusted
 	Assets     func() *enrich.Assets     // those in use now; nil: no assets
 	Rules      func() *exclude.Rules     // those in use now; nil: nothing is excluded but own logs
+	// AddFields are optional steps for every type whose documents have what they need.
+	AddFields []string
 	// Trial keeps what the rules exclude; [Converter.Matched] tells.
 	Trial bool
 	// Now is the clock; nil means time.Now.

@@ -105,6 +105,7 @@ func New(cfg Config, p *process.Process, opts ...Option) (*Filter, error) {
 			return nil, fmt.Errorf("filter ecs: %w", err)
 		}
 	}
+	p.SetVersion("ecs", func() string { return settings.Fingerprint(cfg) })
 	p.SetVersion("log_types", func() string { return p.LogTypes.Set().Version() })
 	f.workers.New = func() any {
 		return &worker{f: f, c: f.engine.NewConverter(), objects: map[uint64]*Object{}, matches: map[match]int{}}
@@ -114,7 +115,7 @@ func New(cfg Config, p *process.Process, opts ...Option) (*Filter, error) {
 
 // newEngine opens the tables that a Config names.
 func newEngine(cfg Config, p *process.Process, log *slog.Logger) (*Engine, error) {
-	e := &Engine{IDs: cfg.DocumentID, Collection: cfg.Collection, Agents: enrich.NewAgents(), Trial: cfg.ExcludeTrial}
+	e := &Engine{IDs: cfg.DocumentID, Collection: cfg.Collection, Agents: enrich.NewAgents(), Trial: cfg.ExcludeTrial, AddFields: cfg.AddFields}
 	if cfg.GeoipDir != "" {
 		e.Geo = enrich.OpenGeo(cfg.GeoipDir, log)
 		e.close = append(e.close, e.Geo.Close)
@@ -146,6 +147,7 @@ func newEngine(cfg Config, p *process.Process, log *slog.Logger) (*Engine, error
 	}
 	if cfg.ProxiesFile != "" {
 		e.Proxies = followed(e, cfg.ProxiesFile, log, "a proxy is not used; the others are", enrich.LoadProxies)
+		p.SetVersion("proxies", func() string { return e.Proxies().Version() })
 	}
 	return e, nil
 }

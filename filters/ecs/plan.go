@@ -208,6 +208,7 @@ func compile(t *logtype.Type, more additions) (*plan, error) {
 		}
 		p.steps = append(p.steps, p.bind(def))
 	}
+	p.addSteps(more.steps)
 	p.text = newTextTree(t.Text)
 	p.compileExpressions(&bad)
 	p.enrichment(&bad)

@@ -22,7 +22,7 @@ type boundStep struct {
 }
 
 // steps are the functions that a type's file may name, family by family.
-var steps = family(elbSteps, flowSteps, trailSteps, findingSteps, configSteps, dnsSteps, ocsfSteps, serviceSteps, edgeSteps, webSteps, databaseSteps, hostSteps, auditSteps, kubernetesSteps, applicationSteps, windowsSteps, trendSteps)
+var steps = family(elbSteps, flowSteps, trailSteps, findingSteps, configSteps, dnsSteps, ocsfSteps, serviceSteps, edgeSteps, webSteps, databaseSteps, hostSteps, auditSteps, kubernetesSteps, applicationSteps, windowsSteps, trendSteps, optionalSteps)
 
 func family(all ...map[string]stepDef) map[string]stepDef {
 	sum := map[string]stepDef{}

@@ -36,6 +36,10 @@ func TestSwapsUnderLoad(t *testing.T) {
 		writeIndicators(t, filepath.Join(made, fmt.Sprint("indicators.ioc", n)), strings.ReplaceAll(`{"type":"ipv4-addr","value":"81.2.69.142","name":"vN"}
 {"type":"ipv4-addr","value":"81.2.69.0/24","name":"vN"}
 {"type":"domain-name","value":"evil.example","name":"vN"}`, "vN", string(text(n))))
+		rows := strings.ReplaceAll("network,a,b\n81.2.69.142,vN,vN\n81.2.0.0/16,vN,vN\n", "vN", string(text(n)))
+		if err := os.WriteFile(filepath.Join(made, fmt.Sprint("networks.csv", n)), []byte(rows), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	put := func(name string, n int) { // a file replaces another by its name, as the sidecar does it
 		t.Helper()
@@ -49,12 +53,17 @@ func TestSwapsUnderLoad(t *testing.T) {
 	var indicators atomic.Pointer[Indicators]
 	geo := &Geo{dir: used, log: slog.New(slog.DiscardHandler), states: map[*kind]*state{city: {}, asn: {}}} // swapped when this test says so
 	geo.current.Store(&tables{})
+	if err := os.WriteFile(filepath.Join(used, "networks.yaml"), []byte("file: networks.csv\nkey: network\nby: network\njoin: [source.ip]\nfill: {x: a, y: b}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	assets := newAssetFolder(used, slog.New(slog.DiscardHandler))
 	swap := func(n int) {
 		t.Helper()
-		for _, name := range []string{"GeoLite2-City.mmdb", "GeoLite2-ASN.mmdb", "indicators.ioc"} {
+		for _, name := range []string{"GeoLite2-City.mmdb", "GeoLite2-ASN.mmdb", "indicators.ioc", "networks.csv"} {
 			put(name, n%versions)
 		}
 		geo.refresh()
+		assets.refresh()
 		table, err := indicator.OpenFile(filepath.Join(used, "indicators.ioc"))
 		if err != nil {
 			t.Fatal(err)
@@ -81,6 +90,7 @@ func TestSwapsUnderLoad(t *testing.T) {
 				m.Reset(indicators.Load())
 				m.Addr("source.ip", a)
 				m.Domain("dns.question.name", "www.evil.example")
+				asset := assets.Load().Table("networks").Find("", a)
 				if took := processor() - spent; took > 10*time.Millisecond {
 					t.Errorf("an event's look-ups worked for %v", took)
 				}
@@ -88,8 +98,12 @@ func TestSwapsUnderLoad(t *testing.T) {
 					slow.Add(1)
 				}
 				events.Add(1)
-				if f == nil || m.Empty() {
-					t.Errorf("an event was not enriched: %v, %v", f, m.Empty())
+				if f == nil || m.Empty() || asset == nil {
+					t.Errorf("an event was not enriched: %v, %v, %v", f, m.Empty(), asset)
+					return
+				}
+				if asset[1].Text != asset[2].Text {
+					t.Errorf("an event has parts of two tables of assets: %v", asset)
 					return
 				}
 				w.Reset(w.Buf[:0], false)
@@ -122,6 +136,9 @@ func TestSwapsUnderLoad(t *testing.T) {
 	group.Wait()
 	if geo.Swapped() != 2*(swaps+1) || geo.Refused() != 0 {
 		t.Errorf("%d databases were taken, %d refused", geo.Swapped(), geo.Refused())
+	}
+	if assets.Problem() != "" || assets.Refused() != 0 {
+		t.Errorf("assets: %s", assets.Problem())
 	}
 	if len(seen[0]) < versions/2 || events.Load() < 10*swaps {
 		t.Errorf("only %d versions were seen, by %d events", len(seen[0]), events.Load())
