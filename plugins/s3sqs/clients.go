@@ -26,6 +26,7 @@ type clients struct {
 	base  aws.Config // credentials of the default chain
 	main  aws.Config // those of assume_role_arn, if any
 	roles []role
+	open  *conns
 
 	mu sync.Mutex
 	s3 map[clientKey]*s3.Client
@@ -33,16 +34,21 @@ type clients struct {
 
 type clientKey struct{ arn, externalID, region string }
 
+// close ends the connections of all clients.
+func (c *clients) close() { c.open.close() }
+
 // newClients reads the environment, the shared files and so on, as the SDK
-// does. Credentials are only fetched when they are needed.
+// does. Credentials are only fetched when they are needed. Close them.
 func newClients(ctx context.Context, cfg Config) (*clients, error) {
+	open := &conns{}
 	base, err := config.LoadDefaultConfig(ctx, func(o *config.LoadOptions) error {
 		o.Region = cfg.Region
 		o.AppID = "fluent-siem" // by which exclusion knows our own requests
-		o.HTTPClient = awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
+		o.HTTPClient = awshttp.NewBuildableClient().WithDialerOptions(func(d *net.Dialer) { d.Timeout = 10 * time.Second }).WithTransportOptions(func(t *http.Transport) {
 			t.MaxIdleConnsPerHost = cfg.MaxFetches + 16
 			t.ResponseHeaderTimeout = time.Minute
-		}).WithDialerOptions(func(d *net.Dialer) { d.Timeout = 10 * time.Second })
+			t.DialContext = open.through(t.DialContext)
+		})
 		o.Retryer = func() aws.Retryer {
 			return retry.NewStandard(func(o *retry.StandardOptions) {
 				o.MaxAttempts = 3
@@ -66,7 +72,7 @@ func newClients(ctx context.Context, cfg Config) (*clients, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &clients{cfg: cfg, base: base, main: base, roles: roles, s3: map[clientKey]*s3.Client{}}
+	c := &clients{cfg: cfg, open: open, base: base, main: base, roles: roles, s3: map[clientKey]*s3.Client{}}
 	if cfg.AssumeRoleARN != "" {
 		c.main = c.assume(base, cfg.AssumeRoleARN, cfg.ExternalID)
 	}

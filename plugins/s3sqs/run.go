@@ -60,6 +60,7 @@ func (in *Input) Run(ctx context.Context, sink Sink) error {
 	if err != nil {
 		return err
 	}
+	defer clients.close()
 	holding, release := context.WithCancel(context.WithoutCancel(ctx))
 	defer release()
 	r := &run{in: in, clients: clients, gate: newGate(in), holding: holding, limits: in.limits, cutting: make(chan struct{}, cutMost), express: make(chan struct{}, gateUrgent)}
