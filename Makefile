@@ -37,7 +37,7 @@ fuzz:
 
 FAULTS ?= 100
 SEED ?= 0
-chaos: build/fluent-siem
+chaos:
 	@$(GO) run ./test/chaos -faults $(FAULTS) -seed $(SEED)
 
 bench: build

@@ -35,10 +35,7 @@ func (w *world) count(ctx context.Context) (v verdict, err error) {
 	if err != nil {
 		w.note("the queue does not become empty: %v", err)
 	}
-	w.measure()
-	if took, err := w.agent.Stop(30 * time.Second); err != nil {
-		w.note("the agent did not stop after %v: %v", took, err)
-	}
+	w.stop(err != nil)
 	stored := map[string]map[int]int{}
 	for _, t := range w.types {
 		stored[t.Name] = map[int]int{}
@@ -82,8 +79,9 @@ func (w *world) count(ctx context.Context) (v verdict, err error) {
 		}
 	}
 	v.unexplained = len(w.fatal)
-	fmt.Printf("%d records of %d objects; %d dead letters; %d agents, at most %d MB resident\n",
-		w.put*len(w.types), len(w.objects), len(letters), w.starts, w.peak>>20)
+	fmt.Printf("%d records of %d objects; %d dead letters\n", w.put*len(w.types), len(w.objects), len(letters))
+	fmt.Printf("%d agents, at most %d MB resident of %d allowed; %d of them were asked to end, and looked at for goroutines left behind\n",
+		w.starts, w.peak>>20, memoryMost>>20, w.stops)
 	return v, nil
 }
 

@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"syscall"
 	"time"
 
@@ -12,37 +14,42 @@ import (
 )
 
 // fault is one thing that goes wrong. do makes it happen and returns how to end
-// it; nil: it has no length.
+// it, nil when it has no length; or [errNotNow].
 type fault struct {
 	name   string
 	weight int
 	do     func(w *world, ctx context.Context) (end func() error, err error)
 }
 
+// errNotNow says that a fault cannot happen at the moment.
+var errNotNow = errors.New("not now")
+
 // faults are those that may happen. Weights say how often.
 var faults = []fault{
 	{"the agent is killed", 10, func(w *world, _ context.Context) (func() error, error) {
-		w.measure()
-		w.agent.Kill()
+		w.kill()
 		return nil, w.start()
 	}},
 	{"the agent is stopped and started", 2, func(w *world, _ context.Context) (func() error, error) {
-		w.measure()
-		if _, err := w.agent.Stop(30 * time.Second); err != nil && w.undelivered() {
-			w.note("the agent did not stop: %v", err)
-		}
+		_ = syscall.Kill(w.agent.PID(), syscall.SIGCONT) // its clock may be about to jump
+		w.stop(!w.aws.Queue(queue).Stats().Empty())
 		return nil, w.start()
 	}},
 	// To a process that is suspended, the clock jumps when it goes on.
-	{"the clock jumps", 4, func(w *world, _ context.Context) (func() error, error) {
+	{"the agent is suspended", 4, func(w *world, _ context.Context) (func() error, error) {
 		if err := syscall.Kill(w.agent.PID(), syscall.SIGSTOP); err != nil {
-			return nil, nil // it has ended, which restart notices
+			return nil, errNotNow // it has ended, which restart notices
 		}
 		agent := w.agent
 		return func() error {
 			_ = syscall.Kill(agent.PID(), syscall.SIGCONT) // killed by another fault, maybe
 			return nil
 		}, nil
+	}},
+	// And so it does to all that compare it with another: signatures have the wrong time.
+	{"the clock jumps by hours", 4, func(w *world, _ context.Context) (func() error, error) {
+		w.aws.SetClock(time.Duration(w.rand.Int64N(int64(48*time.Hour))) - 24*time.Hour)
+		return func() error { w.aws.SetClock(0); return nil }, nil
 	}},
 	proxied("half of the items are refused with 429", 8, faultproxy.Faults{Busy: .5}),
 	proxied("a storm of 429", 4, faultproxy.Faults{Fail: 1, Status: 429}),
@@ -51,23 +58,19 @@ var faults = []fault{
 	proxied("answers are slow", 6, faultproxy.Faults{Delay: 2 * time.Second}),
 	proxied("answers come too late", 2, faultproxy.Faults{Delay: 7 * time.Second}),
 	proxied("answers are lost", 8, faultproxy.Faults{Lose: .5}),
+	proxied("connections are reset", 6, faultproxy.Faults{Reset: .5}),
 	{"connections are refused", 6, func(w *world, _ context.Context) (func() error, error) {
 		p := w.proxies[w.rand.IntN(len(w.proxies))]
 		p.Down()
 		return p.Up, nil
 	}},
 	{"a node of the cluster is killed", 1, func(w *world, ctx context.Context) (func() error, error) {
-		if len(w.cluster.URLs()) < 3 {
-			return nil, nil
+		if !w.whole(ctx) || len(w.cluster.URLs()) < 3 {
+			return nil, errNotNow
 		}
 		i := 1 + w.rand.IntN(len(w.cluster.URLs())-1) // the first is the one that is asked
 		w.cluster.Kill(i)
-		return func() error {
-			if err := w.cluster.Start(i); err != nil {
-				return err
-			}
-			return w.cluster.Await(len(w.cluster.URLs()))
-		}, nil
+		return func() error { return w.cluster.Start(i) }, nil
 	}},
 	aws("S3 asks to slow down", 4, awsemu.Fault{Operation: "GetObject", Status: 503, Code: "SlowDown", Rate: .5}),
 	aws("S3 fails", 4, awsemu.Fault{Operation: "GetObject", Status: 500, Code: "InternalError", Rate: .5}),
@@ -75,8 +78,12 @@ var faults = []fault{
 	aws("S3 denies", 2, awsemu.Fault{Operation: "GetObject", Status: 403, Code: "AccessDenied", Rate: .3}),
 	aws("SQS fails to give", 3, awsemu.Fault{Operation: "AmazonSQS.ReceiveMessage", Status: 500, Code: "InternalError", Rate: .5}),
 	aws("SQS fails to delete", 4, awsemu.Fault{Operation: "AmazonSQS.DeleteMessageBatch", Status: 500, Code: "InternalError", Rate: .7}),
-	// So messages become visible while they are worked on.
+	// So messages become visible while they are worked on; as they do by the next.
 	aws("SQS fails to extend", 4, awsemu.Fault{Operation: "AmazonSQS.ChangeMessageVisibilityBatch", Status: 500, Code: "InternalError"}),
+	{"visibility timeouts end", 4, func(w *world, _ context.Context) (func() error, error) {
+		w.aws.Queue(queue).Expire()
+		return nil, nil
+	}},
 	aws("SQS is slow", 2, awsemu.Fault{Operation: "AmazonSQS.", Delay: time.Second}),
 	{"notifications come twice, in another order", 8, func(w *world, _ context.Context) (func() error, error) {
 		q := w.aws.Queue(queue)
@@ -85,31 +92,52 @@ var faults = []fault{
 		}
 		return nil, nil
 	}},
-	{"dead letters have no place", 3, func(w *world, _ context.Context) (func() error, error) {
-		// A file where the folder should be: what a full disk is, to a writer. The
-		// agent is started anew, for it may have a file open.
-		place, aside := w.setup.DeadLetters(), w.setup.DeadLetters()+".aside"
-		if _, err := os.Lstat(aside); err == nil {
-			return nil, nil // it has none already
+	{"the disk of dead letters is full", 4, func(w *world, _ context.Context) (func() error, error) {
+		if w.disk {
+			return fill(w.setup.DeadLetters())
 		}
-		w.measure()
-		w.agent.Kill()
-		if err := os.MkdirAll(place, 0o700); err != nil {
-			return nil, err
-		}
-		if err := os.Rename(place, aside); err != nil {
-			return nil, err
-		}
-		if err := os.WriteFile(place, nil, 0o600); err != nil {
-			return nil, err
-		}
-		return func() error {
-			if err := os.Remove(place); err != nil {
-				return err
-			}
-			return os.Rename(aside, place)
-		}, w.start()
+		return w.displace(w.setup.DeadLetters())
 	}},
+}
+
+// fill writes to the disk of a folder until no byte more is taken.
+func fill(folder string) (empty func() error, err error) {
+	f, err := os.OpenFile(filepath.Join(folder, "ballast"), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, os.ErrExist) {
+		return nil, errNotNow // it is full already
+	}
+	if err != nil {
+		return nil, err
+	}
+	for err == nil {
+		_, err = f.Write(make([]byte, 64<<10))
+	}
+	if !errors.Is(err, syscall.ENOSPC) {
+		return nil, errors.Join(err, f.Close())
+	}
+	return func() error { return os.Remove(f.Name()) }, f.Close()
+}
+
+// displace puts a file where a folder is. The agent is started anew, for it may
+// have a file open.
+func (w *world) displace(folder string) (replace func() error, err error) {
+	aside := folder + ".aside"
+	if _, err := os.Lstat(aside); err == nil {
+		return nil, errNotNow // it is away already
+	}
+	w.kill()
+	if err := os.Rename(folder, aside); err != nil {
+		return nil, err
+	}
+	if err := os.WriteFile(folder, nil, 0o600); err != nil {
+		return nil, err
+	}
+	return func() error {
+		if err := os.Remove(folder); err != nil {
+			return err
+		}
+		return os.Rename(aside, folder)
+	}, w.start()
 }
 
 // proxied is a fault of one of the proxies.
@@ -129,9 +157,11 @@ func aws(name string, weight int, f awsemu.Fault) fault {
 	}}
 }
 
-// undelivered reports whether the agent had nothing to be late with: it may end
-// with an error when its grace runs out.
-func (w *world) undelivered() bool { return w.aws.Queue(queue).Stats().Empty() }
+// whole reports whether every node has joined the cluster.
+func (w *world) whole(ctx context.Context) bool {
+	path := fmt.Sprintf("/_cluster/health?wait_for_nodes=%d&timeout=1ms", len(w.cluster.URLs()))
+	return w.search().Do(ctx, "GET", path, nil, nil) == nil // 408 when it is not
+}
 
 const (
 	tick    = 400 * time.Millisecond // between two faults
@@ -146,10 +176,6 @@ func (w *world) storm(ctx context.Context, n int) error {
 		left int
 	}
 	var under []lasting
-	total := 0
-	for _, f := range faults {
-		total += f.weight
-	}
 	counts := map[string]int{}
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
@@ -157,19 +183,13 @@ func (w *world) storm(ctx context.Context, n int) error {
 		if err := w.load(); err != nil {
 			return err
 		}
-		r := w.rand.IntN(total)
-		k := 0
-		for r >= faults[k].weight {
-			r -= faults[k].weight
-			k++
-		}
-		end, err := faults[k].do(w, ctx)
+		f, end, err := w.fault(ctx)
 		if err != nil {
-			return fmt.Errorf("%s: %w", faults[k].name, err)
+			return fmt.Errorf("%s: %w", f.name, err)
 		}
-		counts[faults[k].name]++
-		if end != nil {
-			under = append(under, lasting{end, 1 + w.rand.IntN(longest)})
+		counts[f.name]++
+		if lasts := 1 + w.plan.IntN(longest); end != nil {
+			under = append(under, lasting{end, lasts})
 		}
 		if (i+1)%25 == 0 {
 			say("%d of %d faults, %d records put, %s", i+1, n, w.put*len(w.types), w.backlog())
@@ -188,6 +208,7 @@ func (w *world) storm(ctx context.Context, n int) error {
 			}
 		}
 		under = still
+		w.measure()
 		if err := w.restart(); err != nil {
 			return err
 		}
@@ -197,10 +218,32 @@ func (w *world) storm(ctx context.Context, n int) error {
 			return err
 		}
 	}
+	if err := w.cluster.Await(len(w.cluster.URLs())); err != nil {
+		return err
+	}
 	for _, f := range faults {
 		say("%4d × %s", counts[f.name], f.name)
 	}
 	return w.restart()
+}
+
+// fault makes the next one happen.
+func (w *world) fault(ctx context.Context) (f fault, end func() error, err error) {
+	total := 0
+	for _, f := range faults {
+		total += f.weight
+	}
+	r := w.plan.IntN(total)
+	k := 0
+	for r >= faults[k].weight {
+		r -= faults[k].weight
+		k++
+	}
+	for err = errNotNow; errors.Is(err, errNotNow); k = (k + 1) % len(faults) {
+		f = faults[k]
+		end, err = f.do(w, ctx)
+	}
+	return f, end, err
 }
 
 func (w *world) backlog() string {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -31,7 +32,8 @@ const (
 
 // world is the pipeline and all that it depends on.
 type world struct {
-	rand    *rand.Rand
+	plan    *rand.Rand // which faults, and how long
+	rand    *rand.Rand // everything else, which depends on what there is at the moment
 	dir     string
 	cluster *services.Nodes
 	proxies []*faultproxy.Proxy
@@ -41,21 +43,26 @@ type world struct {
 	agent   *rig.Process
 	types   []corpus.Type
 
-	put      int      // records so far, of each type
-	objects  []string // messages of objects that were announced
-	fatal    []string // what cannot be explained
-	peak     int64    // bytes that an agent had resident at most
-	starts   int
-	unstable int // agents that had ended by themselves
+	put     int      // records so far, of each type
+	objects []string // messages of objects that were announced
+	fatal   []string // what cannot be explained
+	peak    int64    // bytes that an agent had resident at most
+	starts  int
+	stops   int  // agents that ended when they were asked to, and were looked at then
+	disk    bool // dead letters have a disk of their own
 }
 
-func newWorld(ctx context.Context, root, dir string, nodes int, r *rand.Rand) (w *world, err error) {
-	w = &world{rand: r, dir: dir, host: rig.Pipeline(root), types: corpus.Salted(r.Uint32())}
+func newWorld(ctx context.Context, root, dir string, nodes int, seed uint64) (w *world, err error) {
+	w = &world{plan: rand.New(rand.NewPCG(seed, 0)), rand: rand.New(rand.NewPCG(seed, 1)), dir: dir}
+	w.types = corpus.Salted(w.rand.Uint32())
 	defer func() {
 		if err != nil {
 			w.close()
 		}
 	}()
+	if w.host, err = host(); err != nil {
+		return w, err
+	}
 	say("starting %d nodes of OpenSearch", nodes)
 	if w.cluster, err = services.StartNodes(dir, nodes, "cluster.routing.allocation.disk.threshold_enabled: false"); err != nil {
 		return w, err
@@ -84,13 +91,15 @@ func newWorld(ctx context.Context, root, dir string, nodes int, r *rand.Rand) (w
 	}
 	w.setup = rig.Setup{
 		Dir: filepath.Join(dir, "agent"), Endpoint: w.aws.URL, QueueURL: url, OpenSearch: strings.Join(endpoints, ", "),
-		Input:  rig.Settings{"memory_limit": "16MB"},
-		Filter: rig.Settings{"geoip_dir": filepath.Join(root, "filters/enrich/testdata/mmdb")},
-		Output: rig.Settings{"request_timeout": "5", "repair": "none"}, // so that there are dead letters
+		Service: rig.Settings{"grace": "5"},
+		Input:   rig.Settings{"memory_limit": "16MB"},
+		Filter:  rig.Settings{"geoip_dir": filepath.Join(root, "filters/enrich/testdata/mmdb")},
+		Output:  rig.Settings{"request_timeout": "5", "repair": "none"}, // so that there are dead letters
 	}
-	if err := os.MkdirAll(w.setup.Dir, 0o700); err != nil {
+	if err := os.MkdirAll(w.setup.DeadLetters(), 0o700); err != nil {
 		return w, err
 	}
+	w.mount()
 	return w, w.start()
 }
 
@@ -124,22 +133,55 @@ func (w *world) start() (err error) {
 	return err
 }
 
-// restart starts an agent where there is none; one that ended without being told
-// to is an unexplained one.
+// restart starts an agent where there is none.
 func (w *world) restart() error {
+	if w.ended() {
+		return w.start()
+	}
+	return nil
+}
+
+// ended reports whether the agent has ended without being told to, which cannot
+// be explained.
+func (w *world) ended() bool {
 	select {
 	case <-w.agent.Done():
-		w.unstable++
 		w.note("an agent ended by itself: %.2000s", w.agent.Output())
-		return w.start()
+		return true
 	default:
-		return nil
+		return false
+	}
+}
+
+// kill ends the agent as `kill -9` does.
+func (w *world) kill() {
+	if !w.ended() {
+		w.measure()
+		w.agent.Kill()
 	}
 }
 
 func (w *world) note(format string, args ...any) {
 	w.fatal = append(w.fatal, fmt.Sprintf(format, args...))
 	say("UNEXPLAINED: "+format, args...)
+}
+
+// stop asks the agent to end. late: it may be late with what is on its way, and
+// say so.
+func (w *world) stop(late bool) {
+	if w.ended() {
+		return
+	}
+	w.measure()
+	took, err := w.agent.Stop(30 * time.Second)
+	switch {
+	case err == nil:
+	case leak(err):
+		w.note("an agent left goroutines behind: %v", err)
+	case !late:
+		w.note("the agent did not end well after %v: %v", took, err)
+	}
+	w.stops++
 }
 
 // measure looks at the agent's memory.
@@ -167,6 +209,19 @@ func (w *world) close() {
 	}
 	if w.cluster != nil {
 		w.cluster.Close()
+	}
+	if w.disk {
+		if out, err := exec.Command("umount", w.setup.DeadLetters()).CombinedOutput(); err != nil {
+			say("the disk of dead letters stays: %v: %s", err, out)
+		}
+	}
+}
+
+// mount gives dead letters a small disk of their own, which only root can.
+func (w *world) mount() {
+	out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=16m", "fluent-siem-chaos", w.setup.DeadLetters()).CombinedOutput()
+	if w.disk = err == nil; !w.disk {
+		say("dead letters have no disk of their own to fill (%v: %s): a file in place of their folder stands for a full one", err, bytes.TrimSpace(out))
 	}
 }
 

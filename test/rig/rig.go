@@ -37,9 +37,15 @@ type Host struct {
 
 // Pipeline is `fluent-siem pipeline`.
 func Pipeline(root string) Host {
+	return Program(filepath.Join(root, "build/fluent-siem"))
+}
+
+// Program is `fluent-siem pipeline` inside another program, which is told so by
+// arguments that stand before.
+func Program(path string, before ...string) Host {
 	return Host{
-		Name: "fluent-siem", Program: filepath.Join(root, "build/fluent-siem"), filter: "ecs",
-		args: func(config string) []string { return []string{"pipeline", "-c", config} },
+		Name: "fluent-siem", Program: path, filter: "ecs",
+		args: func(config string) []string { return append(slices.Clone(before), "pipeline", "-c", config) },
 	}
 }
 
