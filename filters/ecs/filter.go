@@ -105,7 +105,7 @@ func New(cfg Config, p *process.Process, opts ...Option) (*Filter, error) {
 			return nil, fmt.Errorf("filter ecs: %w", err)
 		}
 	}
-	p.SetVersion("ecs", func() string { return settings.Fingerprint(cfg) })
+	p.SetSettings("ecs", cfg)
 	p.SetVersion("log_types", func() string { return p.LogTypes.Set().Version() })
 	f.workers.New = func() any {
 		return &worker{f: f, c: f.engine.NewConverter(), objects: map[uint64]*Object{}, matches: map[match]int{}}

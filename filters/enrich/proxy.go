@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/gaissmai/bart"
+	"github.com/zeebo/xxh3"
 )
 
 // Proxies are the networks whose word about the client is believed: one's own
@@ -17,12 +18,21 @@ import (
 type Proxies struct {
 	networks bart.Lite
 	n        int
+	version  string
+}
+
+// Version is a short name of the networks, "" for a nil table.
+func (p *Proxies) Version() string {
+	if p == nil {
+		return ""
+	}
+	return p.version
 }
 
 // NewProxies reads networks or addresses, such as 10.0.0.0/8; host bits do no
 // harm. Those that are neither are left out and told as errors.
 func NewProxies(networks []string) (*Proxies, []error) {
-	t := new(Proxies)
+	t := &Proxies{version: fmt.Sprintf("%016x", xxh3.HashString(strings.Join(networks, "\n")))[:8]}
 	var left []error
 	for _, text := range networks {
 		text = strings.TrimSpace(text)

@@ -24,6 +24,7 @@ import (
 	"github.com/fluent-siem/fluent-siem/internal/code"
 	"github.com/fluent-siem/fluent-siem/internal/lease"
 	"github.com/fluent-siem/fluent-siem/internal/ledger"
+	"github.com/fluent-siem/fluent-siem/internal/settings"
 )
 
 // Process is shared by the stages. Its fields do not change after New.
@@ -84,6 +85,13 @@ func (p *Process) SetHealth(component, problem string) {
 		return
 	}
 	p.health[component] = problem
+}
+
+// SetSettings notes what a stage was configured with, as a version; when there
+// are several of its kind, the newest counts.
+func (p *Process) SetSettings(of string, cfg any) {
+	version := settings.Fingerprint(cfg)
+	p.SetVersion(of, func() string { return version })
 }
 
 // SetVersion says how to learn which version of something is in use, such as a

@@ -37,6 +37,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/zeebo/xxh3"
 )
 
 // Duration is a length of time: "30s", "5m", "12h", "90d", combinations such as
@@ -81,6 +83,22 @@ func Keys(cfg any) []string {
 		keys[i] = f.key
 	}
 	return keys
+}
+
+// Fingerprint is a short name of what cfg, a struct or a pointer to one, says:
+// it is another when a value is. Secrets take no part in it.
+func Fingerprint(cfg any) string {
+	fields, err := fieldsOf(cfg)
+	if err != nil {
+		return ""
+	}
+	h := xxh3.New()
+	for _, f := range fields {
+		if !secret(f.key) {
+			fmt.Fprintf(h, "%s=%v\x00", f.key, f.value.Interface())
+		}
+	}
+	return fmt.Sprintf("%016x", h.Sum64())[:8]
 }
 
 // field is one setting: its key and, when the struct came by pointer, its

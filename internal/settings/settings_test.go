@@ -100,6 +100,26 @@ func TestKeys(t *testing.T) {
 	}
 }
 
+// Each setting takes part in the fingerprint, a secret does not.
+func TestFingerprint(t *testing.T) {
+	seen := map[string]string{settings.Fingerprint(defaults()): "the defaults"}
+	for key, value := range map[string]string{"region": "eu-west-1", "endpoint": "https://x", "on": "yes", "count": "7", "ratio": "0.25", "size": "5MB", "wait": "1m", "queues": "a,b", "network": "10.0.0.0/8"} {
+		cfg, err := load(map[string]string{key: value})
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := settings.Fingerprint(&cfg)
+		if other := seen[f]; other != "" || len(f) != 8 {
+			t.Errorf("with %s it is %s, as with %s", key, f, other)
+		}
+		seen[f] = key
+	}
+	with, err := load(map[string]string{"api_token": "5"})
+	if err != nil || settings.Fingerprint(with) != settings.Fingerprint(defaults()) {
+		t.Errorf("a secret takes part (%v)", err)
+	}
+}
+
 func TestUnsupportedTypeIsAnErrorNotAPanic(t *testing.T) {
 	var cfg struct {
 		M map[string]string `conf:"m"`

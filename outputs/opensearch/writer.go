@@ -131,6 +131,7 @@ func New(cfg Config, p *process.Process, opts ...Option) (*Writer, error) {
 	}
 	w.size.Store(int64(cfg.BulkSize))
 	var lastLimit, lastInFlight float64
+	p.SetSettings("opensearch_bulk", cfg)
 	w.limit = newLimiter(cfg.Requests, func(limit float64, inFlight int) { // called under the limiter's lock
 		m.limit.Add(limit - lastLimit)
 		m.inFlight.Add(float64(inFlight) - lastInFlight)

@@ -102,6 +102,7 @@ func New(cfg Config, p *process.Process, opts ...Option) (*Input, error) {
 		in.ignore = append(in.ignore, regexp.MustCompile(k)) // Validate has compiled it
 	}
 	in.metrics = newMetrics(p, in.tag, cfg, in.credit)
+	p.SetSettings("s3_sqs", cfg)
 	return in, nil
 }
 
