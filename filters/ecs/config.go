@@ -14,9 +14,9 @@ type Config struct {
 	// while running; an invalid file is refused and the last good set stays.
 	LogtypesDir string `conf:"logtypes_dir"`
 
-	// GeoipDir holds GeoLite2-City.mmdb and GeoLite2-ASN.mmdb. A new file is
-	// used as soon as it is complete. Without the directory, or without a file,
-	// documents have no geo and as fields.
+	// GeoipDir holds GeoLite2-City.mmdb and GeoLite2-ASN.mmdb, or other databases
+	// (see GeoIP below). A new file is used as soon as it is complete. Without the
+	// directory, or without a file, documents have no geo and as fields.
 	GeoipDir string `conf:"geoip_dir"`
 
 	// DocumentID says how documents are identified: natural (the record's own

@@ -176,7 +176,7 @@ func TestPatternsAreBounded(t *testing.T) {
 	for rows, want := range map[string]string{
 		strings.Repeat("x,1\n", mostPatterns+1):      "more than 1000 patterns",
 		strings.Repeat("x", longestPattern+1) + ",1": "bytes; at most",
-		"(,1\n":             "missing closing )",
+		"(,1\n":       "missing closing )",
 		"x{1001},1\n": "invalid repeat count",
 	} {
 		if err := put(rows); err == nil || !strings.Contains(err.Error(), want) {

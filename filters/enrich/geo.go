@@ -21,7 +21,8 @@ import (
 // changes and stays valid for ever.
 type Fragment struct {
 	// GeoJSON and GeoMsgpack are the value of "geo":
-	// {city_name, country_iso_code, country_name, location{lon,lat}}.
+	// {city_name, country_iso_code, country_name, location{lon,lat}}, and what
+	// paid databases know.
 	GeoJSON, GeoMsgpack []byte
 	// ASJSON and ASMsgpack are the value of "as": {number, organization{name}}.
 	ASJSON, ASMsgpack []byte
@@ -49,13 +50,25 @@ type Geo struct {
 type tables struct {
 	generation uint64
 	city, asn  *table
+	anonymous  *table
 	fragments  slots[fragment]
+}
+
+// of is the place of a kind's database.
+func (t *tables) of(k *kind) **table {
+	switch k {
+	case city:
+		return &t.city
+	case asn:
+		return &t.asn
+	}
+	return &t.anonymous
 }
 
 // fragment is a Fragment and the records it is made of.
 type fragment struct {
 	Fragment
-	city, asn *rendered
+	city, asn, anonymous *rendered
 }
 
 // state is what Geo remembers about one kind of database.
@@ -73,8 +86,7 @@ func OpenGeo(dir string, log *slog.Logger) *Geo {
 	if log == nil {
 		log = slog.Default()
 	}
-	g := &Geo{dir: dir, log: log, states: map[*kind]*state{city: {}, asn: {}}}
-	g.current.Store(&tables{})
+	g := newGeo(dir, log)
 	if dir == "" {
 		return g
 	}
@@ -88,6 +100,15 @@ func OpenGeo(dir string, log *slog.Logger) *Geo {
 	return g
 }
 
+func newGeo(dir string, log *slog.Logger) *Geo {
+	g := &Geo{dir: dir, log: log, states: map[*kind]*state{}}
+	for _, k := range kinds {
+		g.states[k] = new(state)
+	}
+	g.current.Store(&tables{})
+	return g
+}
+
 // Close stops following the folder. Readers keep answering from the last
 // tables.
 func (g *Geo) Close() {
@@ -97,12 +118,13 @@ func (g *Geo) Close() {
 	}
 }
 
-// Versions lists the databases that answer now: City, then ASN, where present.
+// Versions lists the databases that answer now: City, ASN, Anonymous-IP, where
+// present.
 func (g *Geo) Versions() []Version {
 	var versions []Version
 	now := g.current.Load()
-	for _, t := range []*table{now.city, now.asn} {
-		if t != nil {
+	for _, k := range kinds {
+		if t := *now.of(k); t != nil {
 			versions = append(versions, t.Version)
 		}
 	}
@@ -115,7 +137,7 @@ func (g *Geo) Problem() string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	var problems []string
-	for _, k := range []*kind{city, asn} {
+	for _, k := range kinds {
 		if p := g.states[k].problem; p != "" {
 			problems = append(problems, p)
 		}
@@ -129,24 +151,21 @@ func (g *Geo) Swapped() uint64 { return g.swapped.Load() }
 // Refused counts the files that could not be used.
 func (g *Geo) Refused() uint64 { return g.refused.Load() }
 
-// refresh takes new files into use. Both databases change at once, so that no
-// event mixes generations when both were replaced together.
+// refresh takes new files into use. All databases change at once, so that no
+// event mixes generations when several were replaced together.
 func (g *Geo) refresh() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	old := g.current.Load()
-	next := &tables{generation: old.generation + 1, city: old.city, asn: old.asn}
+	next := &tables{generation: old.generation + 1, city: old.city, asn: old.asn, anonymous: old.anonymous}
 	var taken []*table
 	replaced := int64(0)
-	for _, k := range []*kind{city, asn} {
-		t := g.newer(k)
+	for _, k := range kinds {
+		t := g.newer(k, k == asn && isEnterprise(next.city))
 		if t == nil {
 			continue
 		}
-		at := &next.city
-		if k == asn {
-			at = &next.asn
-		}
+		at := next.of(k)
 		if *at != nil {
 			replaced += (*at).Version.Size
 		}
@@ -169,15 +188,17 @@ func (g *Geo) refresh() {
 }
 
 // newer returns the database of a kind when its file is another than last time
-// and can be used.
-func (g *Geo) newer(k *kind) *table {
+// and can be used. covered: another database says the same, none need be there.
+func (g *Geo) newer(k *kind, covered bool) *table {
 	s := g.states[k]
 	path, info := find(g.dir, k.files)
 	if info == nil {
 		if s.last != (follow.Identity{}) && g.inUse(k) {
 			g.say(s, "the "+k.name+" database is gone from "+g.dir+"; the one in memory stays in use until restart")
+		} else if k.extra || covered {
+			s.problem = ""
 		} else {
-			g.say(s, "no "+k.name+" database in "+g.dir+"; events are not enriched by it until there is a file "+k.files[0])
+			g.say(s, "no "+k.name+" database in "+g.dir+"; events are not enriched by it until there is a file GeoLite2-"+k.name+".mmdb")
 		}
 		s.last = follow.Identity{}
 		return nil
@@ -204,8 +225,7 @@ func (g *Geo) newer(k *kind) *table {
 }
 
 func (g *Geo) inUse(k *kind) bool {
-	now := g.current.Load()
-	return k == city && now.city != nil || k == asn && now.asn != nil
+	return *g.current.Load().of(k) != nil
 }
 
 // say logs a problem when it is not the one said before.
@@ -230,8 +250,8 @@ func find(dir string, files []string) (path string, info os.FileInfo) {
 // lookup makes or finds the fragment for an address, nil when nothing is known.
 func (t *tables) lookup(a netip.Addr) *Fragment {
 	a = a.Unmap().WithZone("")
-	where, whose := t.city.lookup(a), t.asn.lookup(a)
-	if where == nil && whose == nil {
+	where, whose, hidden := t.city.lookup(a), t.asn.lookup(a), t.anonymous.lookup(a)
+	if where == nil && whose == nil && hidden == nil {
 		return nil
 	}
 	var key uint64
@@ -241,17 +261,26 @@ func (t *tables) lookup(a netip.Addr) *Fragment {
 	if whose != nil {
 		key ^= whose.offset << 32
 	}
+	if hidden != nil {
+		key ^= hidden.offset << 16
+	}
 	slot := t.fragments.at(key)
-	if f := slot.Load(); f != nil && f.city == where && f.asn == whose {
+	if f := slot.Load(); f != nil && f.city == where && f.asn == whose && f.anonymous == hidden {
 		return &f.Fragment
 	}
-	f := &fragment{city: where, asn: whose}
-	if where != nil {
-		f.GeoJSON, f.GeoMsgpack = where.json, where.msgpack
+	f := &fragment{city: where, asn: whose, anonymous: hidden}
+	if where == nil {
+		where = new(rendered)
 	}
-	if whose != nil {
-		f.ASJSON, f.ASMsgpack = whose.json, whose.msgpack
+	if hidden == nil {
+		hidden = new(rendered)
 	}
+	system := where.as // of an Enterprise database
+	if whose != nil && whose.as.JSON != nil {
+		system = whose.as
+	}
+	place := merged(where.geo, hidden.geo)
+	f.GeoJSON, f.GeoMsgpack, f.ASJSON, f.ASMsgpack = place.JSON, place.Msgpack, system.JSON, system.Msgpack
 	if f.GeoJSON == nil && f.ASJSON == nil {
 		return nil
 	}

@@ -75,14 +75,14 @@ func TestOneAddressHasManyForms(t *testing.T) {
 // A name may hold anything; both forms must stay valid.
 func TestRenderEscapes(t *testing.T) {
 	a := asnRecord{Number: 64500, Organization: "A\"T&T\\\n\u2028 \xff é"}
-	asJSON, asMsgpack := render(a.write)
-	if !json.Valid(asJSON) {
-		t.Errorf("not JSON: %s", asJSON)
+	as := render(a.write)
+	if !json.Valid(as.JSON) {
+		t.Errorf("not JSON: %s", as.JSON)
 	}
-	sameInMsgpack(t, asJSON, asMsgpack)
+	sameInMsgpack(t, as.JSON, as.Msgpack)
 	empty := absent()
-	if j, m := render(empty.write); j != nil || m != nil {
-		t.Errorf("an empty record is rendered: %s", j)
+	if e := render(empty.write); e.JSON != nil || e.Msgpack != nil {
+		t.Errorf("an empty record is rendered: %s", e.JSON)
 	}
 }
 
@@ -251,8 +251,7 @@ func TestTablesLieOutsideTheHeapAndAreGivenBack(t *testing.T) {
 		return int64(m.HeapAlloc)
 	}
 	before := heap()
-	g := &Geo{dir: dir, log: slog.New(slog.DiscardHandler), states: map[*kind]*state{city: {}, asn: {}}}
-	g.current.Store(&tables{})
+	g := newGeo(dir, slog.New(slog.DiscardHandler))
 	freed := make(chan struct{}, 10)
 	for i := range 5 {
 		replace(t, path, large)
@@ -307,8 +306,7 @@ func TestReplacedFilesAreNoticed(t *testing.T) {
 
 func TestMissingFolderIsSaidOnce(t *testing.T) {
 	said := make(chan string, 100)
-	g := &Geo{dir: filepath.Join(t.TempDir(), "absent"), log: slog.New(handler(said)), states: map[*kind]*state{city: {}, asn: {}}}
-	g.current.Store(&tables{})
+	g := newGeo(filepath.Join(t.TempDir(), "absent"), slog.New(handler(said)))
 	for range 5 {
 		g.refresh()
 	}
@@ -382,8 +380,8 @@ func FuzzCorruptDatabase(f *testing.F) {
 		}
 		// What was accepted answers without a panic, and with valid JSON.
 		for _, a := range []string{"1.128.0.1", "216.160.83.56", "2600:6000::1", "2001::1", "255.255.255.255"} {
-			if r := tab.lookup(netip.MustParseAddr(a)); r != nil && r.json != nil && !json.Valid(r.json) {
-				t.Errorf("%s: %q", a, r.json)
+			if r := tab.lookup(netip.MustParseAddr(a)); r != nil && r.as.JSON != nil && !json.Valid(r.as.JSON) {
+				t.Errorf("%s: %q", a, r.as.JSON)
 			}
 		}
 	})
@@ -392,8 +390,7 @@ func FuzzCorruptDatabase(f *testing.F) {
 // quietGeo is OpenGeo without anything that runs by itself.
 func quietGeo(t testing.TB, dir string) *Geo {
 	t.Helper()
-	g := &Geo{dir: dir, log: slog.New(slog.DiscardHandler), states: map[*kind]*state{city: {}, asn: {}}}
-	g.current.Store(&tables{})
+	g := newGeo(dir, slog.New(slog.DiscardHandler))
 	g.refresh()
 	return g
 }

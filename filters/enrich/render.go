@@ -26,16 +26,22 @@ type named struct {
 	} `maxminddb:"names"`
 }
 
-// asnRecord is what we take from an ASN (or ISP) database.
+// asnRecord is what we take from an ASN or ISP database, and from the traits of
+// an Enterprise one.
 type asnRecord struct {
-	Number       uint32 `maxminddb:"autonomous_system_number"`
-	Organization string `maxminddb:"autonomous_system_organization"`
+	Number        uint32 `maxminddb:"autonomous_system_number"`
+	Organization  string `maxminddb:"autonomous_system_organization"`
+	ISP           string `maxminddb:"isp"`
+	ISPOrg        string `maxminddb:"organization"`
+	MobileCountry string `maxminddb:"mobile_country_code"`
+	MobileNetwork string `maxminddb:"mobile_network_code"`
 }
 
-// rendered is one database record in both forms it is written in. Immutable.
+// rendered is one database record as it is written. Immutable; a fragment
+// without JSON says nothing of interest.
 type rendered struct {
-	offset        uint64
-	json, msgpack []byte // nil: the record says nothing of interest
+	offset  uint64
+	geo, as event.Fragment
 }
 
 var (
@@ -76,7 +82,8 @@ func (c *cityRecord) write(w *event.Writer) {
 // real says whether a coordinate is one.
 func real(v float64) bool { return math.Abs(v) <= 360 }
 
-// write writes the members of "as": number, organization{name}.
+// write writes the members of "as": number, organization{name}, and what only
+// paid databases have.
 func (a *asnRecord) write(w *event.Writer) {
 	if a.Number != 0 {
 		var text [10]byte
@@ -89,6 +96,10 @@ func (a *asnRecord) write(w *event.Writer) {
 		writeText(w, keyName, a.Organization)
 		w.EndObject(org)
 	}
+	writeText(w, keyISP, a.ISP)
+	writeText(w, keyISPOrg, a.ISPOrg)
+	writeText(w, keyMobileCountry, a.MobileCountry)
+	writeText(w, keyMobileNetwork, a.MobileNetwork)
 }
 
 func writeText(w *event.Writer, k event.Key, v string) {
@@ -98,8 +109,9 @@ func writeText(w *event.Writer, k event.Key, v string) {
 	}
 }
 
-// render returns an object in both forms, nil when it has no members.
-func render(members func(*event.Writer)) (json, msgpack []byte) {
+// render returns an object in both forms, an empty Fragment when it has no
+// members.
+func render(members func(*event.Writer)) event.Fragment {
 	var scratch [512]byte
 	var w event.Writer
 	form := func(pack bool) []byte {
@@ -113,5 +125,5 @@ func render(members func(*event.Writer)) (json, msgpack []byte) {
 		}
 		return bytes.Clone(w.Buf)
 	}
-	return form(false), form(true)
+	return event.Fragment{JSON: form(false), Msgpack: form(true)}
 }

@@ -51,8 +51,7 @@ func TestSwapsUnderLoad(t *testing.T) {
 		}
 	}
 	var indicators atomic.Pointer[Indicators]
-	geo := &Geo{dir: used, log: slog.New(slog.DiscardHandler), states: map[*kind]*state{city: {}, asn: {}}} // swapped when this test says so
-	geo.current.Store(&tables{})
+	geo := newGeo(used, slog.New(slog.DiscardHandler)) // swapped when this test says so
 	if err := os.WriteFile(filepath.Join(used, "networks.yaml"), []byte("file: networks.csv\nkey: network\nby: network\njoin: [source.ip]\nfill: {x: a, y: b}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/oschwald/maxminddb-golang/v2"
 
+	"github.com/fluent-siem/fluent-siem/internal/event"
 	"github.com/fluent-siem/fluent-siem/internal/follow"
 )
 
@@ -33,7 +34,7 @@ type Version struct {
 type table struct {
 	Version Version
 	kind    *kind
-	read    func(maxminddb.Result) (json, msgpack []byte, err error)
+	read    reading
 	db      *maxminddb.Reader
 	done    slots[rendered]
 }
@@ -44,60 +45,58 @@ type kind struct {
 	name   string
 	files  []string
 	types  []string // parts of its type, as vendors name it
-	decode func(maxminddb.Result) (json, msgpack []byte, err error)
-	flat   func(maxminddb.Result) (json, msgpack []byte, err error) // for IPinfo, whose fields are other ones
+	decode reading
+	flat   reading // for IPinfo, whose fields are other ones
+	extra  bool    // few have it: nobody is told that there is none
 }
+
+// reading renders what a record says for geo and for as.
+type reading func(maxminddb.Result) (geo, as event.Fragment, err error)
+
+// kinds are all sorts of databases.
+var kinds = []*kind{city, asn, anonymous}
 
 var city = &kind{
 	name: "City",
-	files: []string{"GeoLite2-City.mmdb", "GeoIP2-City.mmdb", "GeoIP2-Enterprise.mmdb", "dbip-city.mmdb", "dbip-city-lite.mmdb", "ipinfo_location.mmdb", "standard_location.mmdb",
+	files: []string{"GeoIP2-Enterprise.mmdb", "GeoIP2-City.mmdb", "GeoLite2-City.mmdb", "dbip-city.mmdb", "dbip-city-lite.mmdb", "ipinfo_location.mmdb", "standard_location.mmdb",
 		"ipinfo_lite.mmdb", "GeoLite2-City-Test.mmdb", "GeoIP2-City-Test.mmdb", "GeoIP2-Country.mmdb", "GeoLite2-Country.mmdb", "dbip-country.mmdb", "dbip-country-lite.mmdb"},
 	types: []string{"City", "Enterprise", "Country", "Location", "ipinfo"},
-	decode: func(r maxminddb.Result) ([]byte, []byte, error) {
+	decode: func(r maxminddb.Result) (geo, as event.Fragment, err error) {
 		record := absent()
-		if err := r.Decode(&record); err != nil {
-			return nil, nil, err
-		}
-		json, msgpack := render(record.write)
-		return json, msgpack, nil
+		err = r.Decode(&record)
+		return render(record.write), as, err
 	},
-	flat: func(r maxminddb.Result) ([]byte, []byte, error) {
+	flat: func(r maxminddb.Result) (geo, as event.Fragment, err error) {
 		var record flatRecord
-		if err := r.Decode(&record); err != nil {
-			return nil, nil, err
-		}
-		json, msgpack := render(record.place().write)
-		return json, msgpack, nil
+		err = r.Decode(&record)
+		return render(record.place().write), as, err
 	},
 }
 
 var asn = &kind{
 	name: "ASN",
-	files: []string{"GeoLite2-ASN.mmdb", "GeoIP2-ISP.mmdb", "dbip-asn.mmdb", "dbip-asn-lite.mmdb", "dbip-isp.mmdb", "ipinfo_asn.mmdb", "standard_asn.mmdb", "ipinfo_lite.mmdb",
+	files: []string{"GeoIP2-ISP.mmdb", "GeoLite2-ASN.mmdb", "dbip-asn.mmdb", "dbip-asn-lite.mmdb", "dbip-isp.mmdb", "ipinfo_asn.mmdb", "standard_asn.mmdb", "ipinfo_lite.mmdb",
 		"GeoLite2-ASN-Test.mmdb", "GeoIP2-ISP-Test.mmdb"},
 	types: []string{"ASN", "ISP", "ipinfo"},
-	decode: func(r maxminddb.Result) ([]byte, []byte, error) {
+	decode: func(r maxminddb.Result) (geo, as event.Fragment, err error) {
 		var record asnRecord
-		if err := r.Decode(&record); err != nil {
-			return nil, nil, err
-		}
-		json, msgpack := render(record.write)
-		return json, msgpack, nil
+		err = r.Decode(&record)
+		return geo, render(record.write), err
 	},
-	flat: func(r maxminddb.Result) ([]byte, []byte, error) {
+	flat: func(r maxminddb.Result) (geo, as event.Fragment, err error) {
 		var record flatRecord
-		if err := r.Decode(&record); err != nil {
-			return nil, nil, err
-		}
-		json, msgpack := render(record.system().write)
-		return json, msgpack, nil
+		err = r.Decode(&record)
+		return geo, render(record.system().write), err
 	},
 }
 
 // reader is how records of a database of this type are read.
-func (k *kind) reader(databaseType string) func(maxminddb.Result) (json, msgpack []byte, err error) {
-	if strings.HasPrefix(strings.ToLower(databaseType), "ipinfo") {
+func (k *kind) reader(databaseType string) reading {
+	switch name := strings.ToLower(databaseType); {
+	case strings.HasPrefix(name, "ipinfo"):
 		return k.flat
+	case k == city && strings.Contains(name, "enterprise"):
+		return enterprise
 	}
 	return k.decode
 }
@@ -233,11 +232,11 @@ func (t *table) lookup(a netip.Addr) *rendered {
 	if r := slot.Load(); r != nil && r.offset == offset {
 		return r
 	}
-	json, msgpack, err := t.read(result)
+	geo, as, err := t.read(result)
 	if err != nil {
 		return nil // a damaged record behind an intact tree: as good as none
 	}
-	r := &rendered{offset: offset, json: json, msgpack: msgpack}
+	r := &rendered{offset, geo, as}
 	slot.Store(r)
 	return r
 }

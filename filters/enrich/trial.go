@@ -31,7 +31,7 @@ func tryDatabase(path string, data []byte) (v Version, err error) {
 	}
 	v = Version{Path: path, Type: strings.Clone(db.Metadata.DatabaseType), Built: db.Metadata.BuildTime(), Size: int64(len(data))}
 	known := false
-	for _, k := range []*kind{city, asn} {
+	for _, k := range kinds {
 		if k.fits(v.Type) {
 			known = true
 			if _, err := tryTable(k, data); err != nil {
