@@ -3,12 +3,14 @@
 # make test    every test; what could not run on this machine is listed at the end
 # make fuzz    every fuzz target for FUZZTIME (5s)
 # make chaos   everything fails at random while records are loaded, then they are counted (FAULTS=100 SEED=n)
+# make race    every test with the race detector: of everything but what Fluent Bit loads, which is built without it
+# make reload  200 reloads and 200 stops of the libraries in the test host (ROUNDS=200)
 # make bench   how fast it is: a table, and build/bench.json
 # make lint    gofmt, vet, staticcheck, the shell scripts
 # make clean   stops the services and removes build/
 GO ?= go
 
-.PHONY: build demo test fuzz chaos bench lint clean
+.PHONY: build demo test fuzz chaos race reload bench lint clean
 build: plugins test-host build/fluent-siem
 
 include plugins/fluentbit/build.mk
@@ -39,6 +41,13 @@ FAULTS ?= 100
 SEED ?= 0
 chaos:
 	@$(GO) run ./test/chaos -faults $(FAULTS) -seed $(SEED)
+
+race: build
+	$(GO) test -race -count=1 -timeout 40m ./...
+
+ROUNDS ?= 200
+reload:
+	$(GO) test -count=1 -timeout 20m -run 'TestReloadsUnderLoad|TestStopsAtAnyMoment' -v ./test/host -args -rounds $(ROUNDS)
 
 bench: build
 	@$(GO) run ./test/bench

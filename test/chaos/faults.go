@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -183,13 +184,14 @@ func (w *world) storm(ctx context.Context, n int) error {
 		if err := w.load(); err != nil {
 			return err
 		}
-		f, end, err := w.fault(ctx)
+		kind, ticks := draw(w.plan)
+		f, end, err := w.happen(ctx, kind)
 		if err != nil {
 			return fmt.Errorf("%s: %w", f.name, err)
 		}
 		counts[f.name]++
-		if lasts := 1 + w.plan.IntN(longest); end != nil {
-			under = append(under, lasting{end, lasts})
+		if end != nil {
+			under = append(under, lasting{end, ticks})
 		}
 		if (i+1)%25 == 0 {
 			say("%d of %d faults, %d records put, %s", i+1, n, w.put*len(w.types), w.backlog())
@@ -227,20 +229,22 @@ func (w *world) storm(ctx context.Context, n int) error {
 	return w.restart()
 }
 
-// fault makes the next one happen.
-func (w *world) fault(ctx context.Context) (f fault, end func() error, err error) {
+// draw returns which fault comes next, and how many ticks it lasts.
+func draw(plan *rand.Rand) (kind, ticks int) {
 	total := 0
 	for _, f := range faults {
 		total += f.weight
 	}
-	r := w.plan.IntN(total)
-	k := 0
-	for r >= faults[k].weight {
-		r -= faults[k].weight
-		k++
+	for r := plan.IntN(total); r >= faults[kind].weight; kind++ {
+		r -= faults[kind].weight
 	}
-	for err = errNotNow; errors.Is(err, errNotNow); k = (k + 1) % len(faults) {
-		f = faults[k]
+	return kind, 1 + plan.IntN(longest)
+}
+
+// happen makes a fault happen, or the next in the table that can.
+func (w *world) happen(ctx context.Context, kind int) (f fault, end func() error, err error) {
+	for err = errNotNow; errors.Is(err, errNotNow); kind = (kind + 1) % len(faults) {
+		f = faults[kind]
 		end, err = f.do(w, ctx)
 	}
 	return f, end, err
