@@ -91,12 +91,14 @@ func code(s string) string {
 	return "`" + s + "`"
 }
 
-// shortFormat is the format in a word or two.
+var formatNames = map[logtype.Format]string{
+	logtype.JSON: "JSON", logtype.ColumnF: "columns", logtype.Pattern: "text", logtype.AccessF: "access log", logtype.XML: "XML", logtype.WinEvt: "Windows events",
+	logtype.CEF: "CEF", logtype.LEEF: "LEEF", logtype.Pairs: "key=value",
+}
+
+// shortFormat is the format in a word or two, and the others that are read.
 func shortFormat(t *logtype.Type) string {
-	text := map[logtype.Format]string{
-		logtype.JSON: "JSON", logtype.ColumnF: "columns", logtype.Pattern: "text", logtype.AccessF: "access log", logtype.XML: "XML", logtype.WinEvt: "Windows events",
-		logtype.CEF: "CEF", logtype.LEEF: "LEEF", logtype.Pairs: "key=value",
-	}[t.Format]
+	text := formatNames[t.Format]
 	if text == "" {
 		text = string(t.Format)
 	}
@@ -117,6 +119,9 @@ func shortFormat(t *logtype.Type) string {
 	}
 	if t.FirstLine != "" {
 		text += ", several lines"
+	}
+	for i := range t.Otherwise {
+		text += ", or " + formatNames[t.Otherwise[i].Format]
 	}
 	return text
 }
