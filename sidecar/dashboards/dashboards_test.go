@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -68,8 +69,9 @@ func TestEveryFieldIsInATemplate(t *testing.T) {
 			components[r.Name] = r.Body["template"].(object)["mappings"].(object)
 		}
 	}
-	// has reports whether an index that the pattern finds has the field.
-	has := func(pattern, field string) bool {
+	// has reports whether an index that the pattern finds has the field, as one of
+	// the kinds if there are any.
+	has := func(pattern, field string, kinds ...any) bool {
 		for _, r := range all {
 			if r.Kind != "index template" {
 				continue
@@ -78,7 +80,7 @@ func TestEveryFieldIsInATemplate(t *testing.T) {
 				a, _ := path.Match(pattern, strings.TrimSuffix(p.(string), "*"))
 				b, _ := path.Match(p.(string), strings.TrimSuffix(pattern, "*"))
 				for _, c := range r.Body["composed_of"].([]any) {
-					if (a || b) && mapped(components[c.(string)], field) {
+					if kind := mapped(components[c.(string)], field); (a || b) && kind != nil && (len(kinds) == 0 || slices.Contains(kinds, kind)) {
 						return true
 					}
 				}
@@ -97,6 +99,11 @@ func TestEveryFieldIsInATemplate(t *testing.T) {
 		for _, p := range d.Panels {
 			if p.Search != "" {
 				p.Index = index[p.Search]
+			}
+			for _, a := range slices.Concat(p.By, p.Series) {
+				if a.Missing && !has(p.Index, a.Field, "keyword") {
+					t.Errorf("%s: %s: documents without %s have a bucket of texts, and it is none", d.Title, p.Title, a.Field)
+				}
 			}
 			for _, f := range fieldsOf(p) {
 				if !has(p.Index, f) {
@@ -136,11 +143,12 @@ func fieldsOf(p Panel) []string {
 	return all
 }
 
-// mapped reports whether a field, or the flat object that holds it, is mapped.
-func mapped(at object, field string) bool {
+// mapped is the type of a field, or of the flat object that holds it; nil: it is
+// not mapped.
+func mapped(at object, field string) any {
 	for name := range strings.SplitSeq(field, ".") {
 		if at["type"] == "flat_object" {
-			return true
+			return at["type"]
 		}
 		for _, key := range []string{"properties", "fields"} {
 			if next, ok := at[key].(object); ok {
@@ -149,8 +157,8 @@ func mapped(at object, field string) bool {
 			}
 		}
 		if at == nil {
-			return false
+			return nil
 		}
 	}
-	return at["type"] != nil && at["properties"] == nil
+	return at["type"]
 }

@@ -1,0 +1,151 @@
+package golden
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fluent-siem/fluent-siem/outputs/opensearch"
+	"github.com/fluent-siem/fluent-siem/sidecar/dashboards"
+	"github.com/fluent-siem/fluent-siem/sidecar/indexmetrics"
+)
+
+// TestEveryPanelOfEveryDashboard: what OpenSearch Dashboards asks for a panel is
+// answered, and has data where documents of cases and samples have some.
+func TestEveryPanelOfEveryDashboard(t *testing.T) {
+	api, prefix := setUp(t)
+	fill(t, api, prefix, append(everyDocument(t), everySample(t)...))
+	metrics := indexmetrics.Exporter{Config: indexmetrics.Defaults(), API: api}
+	metrics.To, metrics.IndexPrefix = "opensearch", prefix
+	if _, n, err := metrics.Once(t.Context(), time.Now()); err != nil || n == 0 {
+		t.Fatalf("%d index metrics: %v", n, err)
+	}
+	var refreshed any
+	ask(t, api, "POST", "/"+prefix+"*/_refresh", nil, &refreshed)
+	set, err := dashboards.Shipped()
+	if err != nil {
+		t.Fatal(err)
+	}
+	saved := set.ByID()
+	r := dashboards.Request{From: time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC), To: time.Now().Add(24 * time.Hour)}
+	seen, empty := 0, map[string]bool{}
+	for _, d := range set.Dashboards {
+		panels, err := saved.Panels(d.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range panels {
+			name := d.Title + ": " + fmt.Sprint(p.Attributes["title"])
+			searches, err := saved.Searches(d.ID, p, r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, s := range searches {
+				seen++
+				if !search(t, api, prefix, name, s, p.Type == "search") {
+					empty[name] = true
+				}
+			}
+		}
+	}
+	for name := range empty {
+		if withoutData[name] == "" {
+			t.Errorf("%s: no data, though its index has documents", name)
+		}
+	}
+	for name := range withoutData {
+		if !empty[name] {
+			t.Errorf("%s: has data; take it off the list of panels without", name)
+		}
+	}
+	t.Logf("%d of %d searches find something", seen-len(empty), seen)
+}
+
+// search asks and reports whether there is something to see.
+func search(t *testing.T, api *opensearch.Client, prefix, name string, s dashboards.Search, documents bool) bool {
+	t.Helper()
+	body, err := json.Marshal(s.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := "/" + url.PathEscape(prefix+s.Index) + "/_search?ignore_unavailable=true"
+	status, answer, err := api.Do(t.Context(), http.MethodPost, path, body)
+	var failed struct {
+		Shards struct{ Failed int } `json:"_shards"`
+	}
+	if err != nil || status != http.StatusOK || json.Unmarshal(answer, &failed) != nil || failed.Shards.Failed > 0 {
+		t.Errorf("%s: %d %.500s %v\n%s", name, status, answer, err, body)
+		return true
+	}
+	if documents {
+		list, _, err := dashboards.Documents(answer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(list) > 0
+	}
+	table, err := s.Table(answer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return !table.Empty()
+}
+
+// fill stores documents, each type in one index.
+func fill(t *testing.T, api *opensearch.Client, prefix string, docs []document) {
+	t.Helper()
+	for batch := range slices.Chunk(docs, 500) {
+		var body bytes.Buffer
+		for _, d := range batch {
+			source, err := json.Marshal(d.Source)
+			if err != nil {
+				t.Fatal(err)
+			}
+			fmt.Fprintf(&body, `{"index":{"_index":%q}}`+"\n%s\n", prefix+undated(d.Index), source)
+		}
+		var got struct{ Errors bool }
+		ask(t, api, "POST", "/_bulk?filter_path=errors", body.Bytes(), &got)
+		if got.Errors {
+			t.Error("documents are refused; TestEveryDocumentFitsTheTemplates says which")
+		}
+	}
+}
+
+// withoutData are the panels for which no case and no sample has anything, and why.
+var withoutData = func() map[string]string {
+	reasons := map[string]string{}
+	for reason, names := range map[string]string{
+		"a cluster of one node without tiers": `OpenSearch Metrics: OpenSearch - Shards per Node (UltraWarm)`,
+		"the panel names log* and metrics*, and the test's indexes have a prefix": `OpenSearch Metrics: OpenSearch - Oldest Indices in Data Node`,
+		"the samples have no such operation that succeeded": `CloudHSM Summary: CloudHSM - Delete Keys
+			CloudHSM Summary: CloudHSM - Share Keys
+			CloudHSM Summary: CloudHSM - Create HSM User`,
+		"the samples have it in sample findings only, which the dashboard leaves out": `GuardDuty Summary: GuardDuty - EKS Cluster Name
+			GuardDuty Summary: GuardDuty - Malware name`,
+		"the addresses of the samples are in no test database": `OCSF NetworkActivity Summary: OCSF NetworkActivity - Traffic Flow Src Count(Geo)
+			OCSF NetworkActivity Summary: OCSF NetworkActivity - Refused Flow Src Count(Geo)
+			SecurityHub Summary: SecurityHub - Source Countries Geo Map`,
+		"the indicators of the test match nothing of this type": `OCSF AuditActivity Summary: OCSF AuditActivity - Matched IoC`,
+		"no statement of the samples makes or changes a table":  `RDS Summary: RDS - Audit DDL`,
+		"no request of the samples failed so": `S3Accesslog Summary: S3Accesslog - Server Error Counts
+			S3Accesslog Summary: S3Accesslog - Throttling Counts`,
+		"the lists of the samples lack what describe-workspaces-connection-status says": `WorkSpaces - Summary: WorkSpaces - Connection State(line)`,
+		"no flow of the samples took this path": `VPCFlowLogsCustom Summary with v5 custom formats: VPCFlowLogsCustom - Through an internet gateway or a gateway VPC endpoint(Metric)
+			VPCFlowLogsCustom Summary with v5 custom formats: VPCFlowLogsCustom - Traffic through a gateway VPC endpoint (Nitro-based instances only)(Metric)
+			VPCFlowLogsCustom Summary with v5 custom formats: VPCFlowLogsCustom - Traffic through an intra-region VPC peering connection(Metric)
+			VPCFlowLogsCustom Summary with v5 custom formats: VPCFlowLogsCustom - Traffic through a local gateway(Metric)
+			VPCFlowLogsCustom Summary with v5 custom formats: VPCFlowLogsCustom - Traffic through a virtual private gateway(Metric)
+			VPCFlowLogsCustom Summary with v5 custom formats: VPCFlowLogsCustom - Traffic through an inter-region VPC peering connection(Metric)`,
+	} {
+		for name := range strings.Lines(names) {
+			reasons[strings.TrimSpace(name)] = reason
+		}
+	}
+	return reasons
+}()
