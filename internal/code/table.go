@@ -242,4 +242,5 @@ var table = []Entry{
 	{"FS7019", "fluent-siem dashboards", "The dashboards were not printed", "nothing is changed", "see the error"},
 	{"FS7020", "fluent-siem version", "The version was not printed", "nothing is changed", "see the error"},
 	{"FS7021", "fluent-siem policy", "The policy was not printed", "nothing is changed", "see the error"},
+	{"FS7022", "fluent-siem doctor", "Something does not work, or the examination was interrupted", "nothing is changed", "do what stands under To do"},
 }

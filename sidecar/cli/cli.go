@@ -60,6 +60,7 @@ type commands struct {
 	Throttle   throttleCommand   `cmd:"" help:"Hold the inputs of this host back, or look who does."`
 	Metrics    metricsCommand    `cmd:"" name:"index-metrics" help:"Write down how large and how busy each index is."`
 	Policy     policyCommand     `cmd:"" help:"Print the least that AWS must allow for a configuration."`
+	Doctor     doctorCommand     `cmd:"" help:"Try everything that a configuration needs, and name what is missing."`
 	Version    versionCommand    `cmd:"" help:"Print version and build."`
 	Manual     manualCommand     `cmd:"" hidden:"" help:"Print this help as a Markdown page."`
 }

@@ -191,7 +191,7 @@ func roles(p *Plan) (list []Grant) {
 	for i, f := range p.Filters {
 		add(f.AssumeRoleARN, p.ruler(i))
 	}
-	for _, out := range p.Outputs {
+	for _, out := range p.connections() {
 		if out.Auth == "sigv4" {
 			add(out.AssumeRoleARN, Identity{ExternalID: out.ExternalID, Region: out.AWSRegion})
 		}
@@ -202,7 +202,7 @@ func roles(p *Plan) (list []Grant) {
 // clusters are the domains or collections that requests are signed for.
 func clusters(service string) func(*Plan) []Grant {
 	return func(p *Plan) (list []Grant) {
-		for _, out := range p.Outputs {
+		for _, out := range p.connections() {
 			if out.Auth != "sigv4" || out.Serverless() != (service == "aoss") {
 				continue
 			}

@@ -3,9 +3,11 @@ package doctor
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/fluent-siem/fluent-siem/filters/ecs"
+	"github.com/fluent-siem/fluent-siem/filters/logtype"
 	"github.com/fluent-siem/fluent-siem/internal/settings"
 	"github.com/fluent-siem/fluent-siem/outputs/opensearch"
 	"github.com/fluent-siem/fluent-siem/plugins/s3sqs"
@@ -24,6 +26,7 @@ type Plan struct {
 	Outputs []opensearch.Config
 
 	Sidecar    *daemon.Config // nil: none
+	Watched    []opensearch.Config
 	GeoIP      []geoip.Config
 	Indicators []ioc.Config
 	Throttle   []throttle.Config
@@ -78,10 +81,14 @@ func (p *Plan) AddSidecar(cfg *daemon.Config) {
 		case indexmetrics.Config:
 			p.Metrics = append(p.Metrics, c)
 		case opensearch.Config:
-			c.DeadLetters = "" // the section is a connection: the sidecar writes none
-			p.Outputs = append(p.Outputs, c)
+			p.Watched = append(p.Watched, c)
 		}
 	}
+}
+
+// connections are all clusters that are asked or written to.
+func (p *Plan) connections() []opensearch.Config {
+	return append(slices.Clone(p.Outputs), p.Watched...)
 }
 
 // feeds are the places that the sidecar reads, other than its orders.
@@ -123,4 +130,30 @@ func (p *Plan) published() (places []string) {
 		}
 	}
 	return places
+}
+
+// LogTypes are the shipped log types and those of the folders that the
+// configuration names.
+func (p *Plan) LogTypes() (*logtype.Set, error) {
+	registry, err := logtype.NewRegistry()
+	if err != nil {
+		return nil, err
+	}
+	var dirs []string
+	for _, in := range p.Inputs {
+		dirs = append(dirs, in.LogtypesDir)
+	}
+	for _, f := range p.Filters {
+		dirs = append(dirs, f.LogtypesDir)
+	}
+	slices.Sort(dirs)
+	for _, dir := range slices.Compact(dirs) {
+		if dir == "" {
+			continue
+		}
+		if err := registry.Load(dir); err != nil {
+			return nil, err
+		}
+	}
+	return registry.Set(), nil
 }
