@@ -177,6 +177,10 @@ func Defaults() Config {
 	}
 }
 
+// fifo ends the name of a queue that keeps an order. S3 does not notify such
+// queues, EventBridge may. They are read like others, but take no messages from us.
+const fifo = ".fifo"
+
 // Validate reports every problem at once.
 func (c Config) Validate() error {
 	var bad settings.Problems
@@ -185,9 +189,15 @@ func (c Config) Validate() error {
 	}
 	for _, q := range c.QueueURL {
 		checkURL(&bad, "queue_url", q)
+		if strings.HasSuffix(q, fifo) && c.SplitRecords > 0 {
+			bad.Add("split_records", "needs a standard queue to announce parts to, and %s is a FIFO queue; name a standard queue, or write 0", q)
+		}
 	}
 	if q := c.BacklogQueueURL; q != "" {
 		checkURL(&bad, "backlog_queue_url", q)
+		if strings.HasSuffix(q, fifo) {
+			bad.Add("backlog_queue_url", "is a FIFO queue, to which messages cannot be moved; name a standard queue")
+		}
 		if slices.Contains(c.QueueURL, q) {
 			bad.Add("backlog_queue_url", "is one of queue_url too; name another queue, which is read without being named there")
 		}

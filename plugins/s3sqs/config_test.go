@@ -36,6 +36,25 @@ func TestEveryProblemIsReported(t *testing.T) {
 	}
 }
 
+// TestFIFOQueues may be read, and not be written to.
+func TestFIFOQueues(t *testing.T) {
+	const standard, ordered = "https://sqs.eu-west-1.amazonaws.com/123456789012/siem", "https://sqs.eu-west-1.amazonaws.com/123456789012/siem.fifo"
+	for _, c := range []struct {
+		queue, backlog string
+		split          int
+		want           string
+	}{
+		{ordered, "", 0, ""}, {ordered, standard, 0, ""}, {standard, "", 100_000, ""},
+		{ordered, "", 100_000, "split_records: needs a standard queue"}, {standard, ordered, 0, "backlog_queue_url: is a FIFO queue"},
+	} {
+		cfg := Defaults()
+		cfg.QueueURL, cfg.BacklogQueueURL, cfg.SplitRecords = []string{c.queue}, c.backlog, c.split
+		if err := cfg.Validate(); (err != nil) != (c.want != "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s, %s, %d: %v, want %q", c.queue, c.backlog, c.split, err, c.want)
+		}
+	}
+}
+
 func TestDefaultsNeedOnlyAQueue(t *testing.T) {
 	cfg := Defaults()
 	cfg.QueueURL = []string{"https://sqs.eu-west-1.amazonaws.com/123456789012/siem-logs"}

@@ -221,6 +221,34 @@ func TestBrokenConnectionsAreResumed(t *testing.T) {
 	}
 }
 
+// TestReplacedWhileItIsRead: in a bucket without versioning an object may change
+// under its reader, who then begins anew with what is there.
+func TestReplacedWhileItIsRead(t *testing.T) {
+	r := newRig(t, 30, nil)
+	put := func(object string) {
+		t.Helper()
+		if err := r.aws.PutRepeated("logs", key("a"), []byte(object), nil, 0, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := trail("before", 100000)
+	put(before)
+	r.aws.Fault(awsemu.Fault{Operation: "GetObject", Cut: int64(len(before) / 5), Reset: true, Times: 1})
+	r.start(func(t *timing) { t.retry = 2 * time.Second }) // the connection breaks, the object is replaced, the reading goes on
+	r.until("the first records", func() bool { n, _ := r.host.got(); return n > 0 })
+	put(trail("after", 1000))
+	r.untilEmpty()
+	after := 0
+	for line := range r.host.lines {
+		if strings.Contains(line, "after") {
+			after++
+		}
+	}
+	if n := r.object("cloudtrail", string(changed)); n != 1 || after != 1000 {
+		t.Errorf("it was seen %v times that the object is another, and %d of the 1000 records that it has now came; log:\n%.3000s", n, after, r.log)
+	}
+}
+
 // TestServiceErrorsAreRetried: throttling and failures of both services.
 func TestServiceErrorsAreRetried(t *testing.T) {
 	r := newRig(t, 30, nil)

@@ -109,9 +109,22 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		s.serveSQS(w, r, strings.TrimPrefix(op, sqsPrefix))
 	case op == "PutBucketNotificationConfiguration":
 		s.serveNotification(w, r, bucket)
+	case op == "GetObject" && s.replaced(r, bucket, key):
+		writeS3Error(w, http.StatusPreconditionFailed, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold")
 	default:
 		s.s3.ServeHTTP(w, r)
 	}
+}
+
+// replaced reports whether a request wants an object by an ETag that its current
+// version does not have.
+func (s *Server) replaced(r *http.Request, bucket, key string) bool {
+	want := strings.Trim(r.Header.Get("If-Match"), `"`)
+	if want == "" || r.URL.Query().Has("versionId") {
+		return false
+	}
+	o, err := s.store.HeadObject(bucket, key)
+	return err == nil && fmt.Sprintf("%x", o.Hash) != want
 }
 
 const sqsPrefix = "AmazonSQS."
