@@ -4,6 +4,7 @@
 //
 //	s3put KEY FILE            put FILE into the bucket; its queue hears of it
 //	s3put-quiet KEY FILE      the same, and nobody hears of it
+//	s3put-plain KEY FILE      s3put into a bucket without versioning
 //	pipeline until CONDITION  run `fluent-siem pipeline -c pipeline.yaml` until
 //	                          the condition holds, then stop it with SIGTERM;
 //	                          it must end with 0. Conditions: queue-empty,
@@ -135,6 +136,7 @@ func params(dir string, more func(*testscript.Env) error) testscript.Params {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"s3put":         s3put,
 			"s3put-quiet":   s3putQuiet,
+			"s3put-plain":   s3putPlain,
 			"pipeline":      pipeline,
 			"hangup":        hangup,
 			"queue-holds":   queueHolds,

@@ -39,6 +39,13 @@ func s3putQuiet(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(of(ts).services.PutQuietly(bucket, args[0], []byte(ts.ReadFile(args[1]))))
 }
 
+func s3putPlain(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: s3put-plain KEY FILE")
+	}
+	ts.Check(of(ts).services.PutRepeated(bucket, args[0], []byte(ts.ReadFile(args[1])), nil, 0, nil))
+}
+
 // program is a pipeline that runs.
 type program struct {
 	cmd    *exec.Cmd
