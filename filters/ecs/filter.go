@@ -41,6 +41,7 @@ type Filter struct {
 	records *prometheus.CounterVec
 	stale   prometheus.Counter
 	failed  prometheus.Counter
+	cuts    prometheus.Counter
 	matches *prometheus.CounterVec
 	samples samples
 
@@ -80,6 +81,9 @@ func New(cfg Config, p *process.Process, opts ...Option) (*Filter, error) {
 	}))
 	f.failed = process.Register(p, prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "siem_filter_expression_failures_total", Help: "Fields that an expression of a log type could not compute; error.message of their documents says why.",
+	}))
+	f.cuts = process.Register(p, prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "siem_filter_cut_texts_total", Help: "Texts that were cut because a keyword field does not take them whole; @message has them.",
 	}))
 	f.matches = newMatches(p)
 	if err := p.LogTypes.AddCheck(Check); err != nil {
@@ -470,6 +474,7 @@ func (w *worker) flushCounts() {
 	}
 	w.counts = w.counts[:0]
 	w.f.failed.Add(float64(w.c.uncomputed))
-	w.c.uncomputed = 0
+	w.f.cuts.Add(float64(w.c.cuts))
+	w.c.uncomputed, w.c.cuts = 0, 0
 	w.flushMatches()
 }

@@ -187,6 +187,7 @@ func (c *Converter) writeCut(b []byte, room int) {
 		c.w.String(b)
 		return
 	}
+	c.cuts++
 	n := cutText - room
 	for n > 0 && !utf8.RuneStart(b[n]) {
 		n--

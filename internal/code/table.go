@@ -57,6 +57,7 @@ const (
 	OutputEnd       Code = "FS4008"
 	NotAsked        Code = "FS4009"
 	NotLookedUp     Code = "FS4010"
+	ClearText       Code = "FS4011"
 
 	LettersFail Code = "FS5001"
 	LettersFull Code = "FS5002"
@@ -160,6 +161,7 @@ var table = []Entry{
 	{OutputEnd, "", "An output did not close cleanly", "every chunk that it confirmed is stored", "see the error in the line"},
 	{NotAsked, "", "An index takes no documents, and cannot be asked what it has", "late documents wait, so that none is stored twice", "allow indices:data/read/mget"},
 	{NotLookedUp, "", "Documents that may be stored cannot be looked for in a time-series collection", "they wait, so that none is stored twice", "allow searches: aoss:ReadDocument, indices:data/read/search"},
+	{ClearText, "", "The login to the cluster goes over a connection that is not encrypted (http://)", "whoever is in between can read and change everything", "write https:// in endpoint"},
 
 	{"FS4101", "disk_full", "The disk watermark has made indices read-only", waits, "free disk space or add nodes; OpenSearch lifts the block"},
 	{"FS4102", "index_blocked", "An index is blocked", waits, "remove index.blocks.write or read_only"},
@@ -198,6 +200,10 @@ var table = []Entry{
 	{"FS4211", "version_conflict", "A newer version of the document is there", letter, "nothing, or replay it on purpose"},
 	{"FS4212", "id_too_long", "The id has more than 512 bytes", letter, "correct id of the log type" + replay},
 	{"FS4213", "no_document", "Another input's record is no map", letter, "correct the input"},
+	{"FS4214", "nested_too_deep", "The document is nested deeper than depth_limit", letter, "raise depth_limit, or drop the field in the log type" + replay},
+	{"FS4215", "too_wide", "The document has more fields and items than width_limit", letter, "raise width_limit, or drop the field in the log type" + replay},
+	{"FS4216", "index_not_allowed", "The document's index is none that allow_index names", letter, "add a pattern to allow_index, or find out who sends such events" + replay},
+	{"FS4217", "bad_id", "The document's id has a control character", letter, "correct id of the log type, or find out who sends such events" + replay},
 	{"FS4301", "duplicate", "The document is there already", "counted as duplicate; nothing is doubled", "nothing"},
 
 	{LettersFail, "", "Dead letters cannot be written", "their records get no verdict and are kept; their notifications stay in the queue", "make the place writable or free space"},

@@ -10,11 +10,12 @@ import (
 	"github.com/tinylib/msgp/msgp"
 )
 
-// maxDepth bounds the nesting that is followed; OpenSearch refuses documents
-// deeper than 20 by default (index.mapping.depth.limit).
-const maxDepth = 200
+// MaxDepth bounds the nesting that is followed; OpenSearch refuses documents
+// deeper than 20 by default (index.mapping.depth.limit), except in fields that take any.
+const MaxDepth = 200
 
-var errDepth = errors.New("nested more than 200 deep")
+// ErrDepth says that a value is nested deeper than [MaxDepth].
+var ErrDepth = errors.New("nested more than 200 deep")
 
 // AppendJSON appends the first msgpack value of b as JSON. Binary values
 // become text when they are UTF-8, else base64; NaN and infinities become
@@ -25,8 +26,8 @@ func appendJSON(dst, b []byte, depth int) (out, rest []byte, err error) {
 	if len(b) == 0 {
 		return dst, b, msgp.ErrShortBytes
 	}
-	if depth > maxDepth {
-		return dst, b, errDepth
+	if depth > MaxDepth {
+		return dst, b, ErrDepth
 	}
 	switch lead := b[0]; {
 	case lead&0xe0 == 0xa0 || lead >= 0xd9 && lead <= 0xdb: // str

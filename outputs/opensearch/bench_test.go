@@ -145,7 +145,7 @@ func renumber(chunk []byte, object uint64) {
 func BenchmarkGzip(b *testing.B) {
 	chunk, n := vpcChunk(b, 1, true)
 	bulk := getBulk()
-	d := documents{ids: true}
+	d := documents{ids: true, bounds: anything}
 	for i := int32(0); len(chunk) > 0; i++ {
 		ev, rest, err := event.Next(chunk)
 		if err != nil {

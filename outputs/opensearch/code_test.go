@@ -15,7 +15,7 @@ func TestEveryClassHasACode(t *testing.T) {
 		}
 	}
 	for _, class := range slices.Concat(repairable, []string{"setup", "tls", "no_credentials", "unreachable", "answer_too_large", "timeout", "connection_lost", "closed",
-		"version_conflict", "id_too_long", "no_document"}) {
+		"version_conflict", "id_too_long", "no_document", "nested_too_deep", "too_wide", "index_not_allowed", "bad_id"}) {
 		if code.Output(class) == "" {
 			t.Errorf("class %s has no code", class)
 		}

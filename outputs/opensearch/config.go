@@ -2,12 +2,15 @@ package opensearch
 
 import (
 	"cmp"
+	"net"
 	"net/url"
+	"path"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/fluent-siem/fluent-siem/internal/deadletter"
+	"github.com/fluent-siem/fluent-siem/internal/event"
 	"github.com/fluent-siem/fluent-siem/internal/settings"
 )
 
@@ -66,6 +69,19 @@ type Config struct {
 	// Index is where events go that name no index themselves: those of other
 	// inputs that did not pass the filter ecs.
 	Index string `conf:"index"`
+
+	// AllowIndex lists the indices that documents may go to, as patterns separated
+	// by commas: log-*, metrics-*. A name that begins with a dot, as the cluster's own
+	// do, needs a pattern that does. What would go elsewhere is a dead letter.
+	AllowIndex []string `conf:"allow_index"`
+
+	// DepthLimit is how deep objects and lists may be in each other in a document;
+	// at most 200. A deeper one is a dead letter.
+	DepthLimit int `conf:"depth_limit"`
+
+	// WidthLimit is how many fields and items of lists a document may have, in all. A
+	// wider one is a dead letter.
+	WidthLimit int `conf:"width_limit"`
 
 	// GenerateIDs gives documents without an id one, so that a request whose
 	// answer was lost can be sent again without storing anything twice.
@@ -159,6 +175,9 @@ func Defaults() Config {
 		Auth:            "none",
 		Verify:          true,
 		Index:           "log-other",
+		AllowIndex:      []string{"*"},
+		DepthLimit:      100,
+		WidthLimit:      50000,
 		GenerateIDs:     true,
 		LookupDelay:     time.Minute,
 		BulkSize:        5 << 20,
@@ -198,6 +217,23 @@ func (c Config) Validate() error {
 	if c.Index == "" {
 		bad.Add("index", "is empty; write the index for events that name none, like log-other")
 	}
+	if len(c.AllowIndex) == 0 {
+		bad.Add("allow_index", "is empty, so every document would be a dead letter; write patterns like log-*, or leave it out")
+	}
+	for _, p := range c.AllowIndex {
+		if _, err := path.Match(p, ""); err != nil {
+			bad.Add("allow_index", "%q is no pattern; write a name with * for any text, like log-*", p)
+		}
+	}
+	if p := (bounds{allow: c.AllowIndex}).index([]byte(c.Index)); c.Index != "" && p != nil {
+		bad.Add("index", "%s", p.reason)
+	}
+	if c.DepthLimit < 1 || c.DepthLimit > event.MaxDepth {
+		bad.Add("depth_limit", "%d is not between 1 and %d; try 100", c.DepthLimit, event.MaxDepth)
+	}
+	if c.WidthLimit < 1 {
+		bad.Add("width_limit", "%d is less than one field; try 50000", c.WidthLimit)
+	}
 	oneOf(&bad, "collection", c.Collection, "", "search", timeSeries)
 	if c.LookupDelay < 0 {
 		bad.Add("lookup_delay", "cannot be negative; try 1m, or 0 to look for nothing")
@@ -222,6 +258,21 @@ func (c Config) Validate() error {
 	}
 	c.validateDeadLetters(&bad)
 	return bad.Err()
+}
+
+// clearText returns an endpoint on another host to which a login goes without TLS;
+// "": there is none.
+func (c Config) clearText() string {
+	for _, e := range c.Endpoint {
+		u, err := url.Parse(e)
+		if err != nil || u.Scheme != "http" || c.Auth == "none" {
+			continue
+		}
+		if ip := net.ParseIP(u.Hostname()); u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback()) {
+			return e
+		}
+	}
+	return ""
 }
 
 // timeSeries is the type of collection that refuses ids.

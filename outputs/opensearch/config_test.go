@@ -68,3 +68,28 @@ func TestAWSNames(t *testing.T) {
 		t.Errorf("settings are overruled: %s %s", s, r)
 	}
 }
+
+func TestALoginInClearTextIsTold(t *testing.T) {
+	for _, c := range []struct {
+		endpoint, auth string
+		told           bool
+	}{
+		{"http://search.internal:9200", "basic", true},
+		{"https://search.internal:9200", "basic", false},
+		{"http://127.0.0.1:9200", "basic", false},
+		{"http://localhost:9200", "basic", false},
+		{"http://[::1]:9200", "basic", false},
+		{"http://192.0.2.1:9200", "sigv4", true},
+		{"http://192.0.2.1:9200", "none", false},
+	} {
+		r := newRig(t, &cluster{}, func(cfg *Config) {
+			cfg.Endpoint, cfg.Auth = []string{c.endpoint}, c.auth
+			if c.auth == "basic" {
+				cfg.Username, cfg.Password = "loader", "tOpSeCrEt"
+			}
+		})
+		if got := strings.Contains(r.log.String(), "FS4011"); got != c.told || strings.Contains(r.log.String(), "tOpSeCrEt") {
+			t.Errorf("%s with %s: told %v, log %s", c.endpoint, c.auth, got, r.log)
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/base64"
 	"encoding/binary"
+	"errors"
 	"time"
 
 	"github.com/tinylib/msgp/msgp"
@@ -24,6 +25,8 @@ type documents struct {
 	ids      bool   // false: the collection refuses ids
 	generate bool   // make ids for documents that have none
 	series   [12]byte
+	bounds   bounds
+	fit      []byte // the index that was checked last
 }
 
 // problem is why an event becomes no document.
@@ -48,8 +51,14 @@ func (d *documents) add(b *bulk, ev *event.Event, n int32, o *lease.Object) (nex
 	if len(index) == 0 {
 		index = d.index
 	}
-	if len(ev.Target.ID) > maxID {
-		return nil, &problem{lease.DeadLettered, deadletter.Refused, "id_too_long", "the id has more than 512 bytes"}
+	if !bytes.Equal(index, d.fit) {
+		if p := d.bounds.index(index); p != nil {
+			return nil, p
+		}
+		d.fit = append(d.fit[:0], index...)
+	}
+	if p := d.bounds.id(ev.Target.ID); p != nil {
+		return nil, p
 	}
 	it.create = ev.Target.Op == event.OpCreate && d.ids
 	it.newer = ev.Target.Op == event.OpIndex && ev.HasTarget
@@ -72,10 +81,13 @@ func (d *documents) add(b *bulk, ev *event.Event, n int32, o *lease.Object) (nex
 	}
 	out = append(out, "}}\n"...)
 	it.doc = int32(len(out))
-	out, next, err := appendDocument(out, ev)
-	if err != "" {
+	out, next, p = appendDocument(out, ev)
+	if p == nil {
+		p = d.bounds.document(out[it.doc:])
+	}
+	if p != nil {
 		b.lines = out[:it.line]
-		return nil, &problem{lease.DeadLettered, deadletter.Refused, "no_document", err}
+		return nil, p
 	}
 	if !d.ids && d.generate && !ev.HasTarget && !hasKey(ev.Record, idField) {
 		doc := bytes.Clone(out[it.doc:])
@@ -101,8 +113,8 @@ func (d *documents) appendID(dst []byte, n int32) []byte {
 }
 
 // appendDocument appends the document of an event on one line, and returns what
-// follows the record; problem says why there is none.
-func appendDocument(dst []byte, ev *event.Event) (out, next []byte, problem string) {
+// follows the record, or why there is none.
+func appendDocument(dst []byte, ev *event.Event) (out, next []byte, p *problem) {
 	from := len(dst)
 	if doc, ok := ev.Document(); ok {
 		out = append(dst, doc...)
@@ -110,16 +122,16 @@ func appendDocument(dst []byte, ev *event.Event) (out, next []byte, problem stri
 			oneLine(out[from:])
 		}
 		if len(doc) < 2 || doc[0] != '{' {
-			return dst, nil, "the finished document is no JSON object"
+			return dst, nil, misfit("no_document", "the finished document is no JSON object")
 		}
 		next, err := event.Skip(ev.Record)
 		if err != nil {
-			return dst, nil, "the record is no valid msgpack: " + err.Error()
+			return dst, nil, invalid(err)
 		}
-		return out, next, ""
+		return out, next, nil
 	}
 	if !isMap(ev.Record) {
-		return dst, nil, "the record is no map"
+		return dst, nil, misfit("no_document", "the record is no map")
 	}
 	if !ev.HasTarget && !hasKey(ev.Record, "@timestamp") {
 		out = append(dst, `{"@timestamp":"`...)
@@ -128,19 +140,27 @@ func appendDocument(dst []byte, ev *event.Event) (out, next []byte, problem stri
 		from = len(out) - 1
 		out, next, err := event.AppendJSON(out[:from], ev.Record)
 		if err != nil {
-			return dst, nil, "the record is no valid msgpack: " + err.Error()
+			return dst, nil, invalid(err)
 		}
 		if len(out) == from+len("{}") {
-			return append(out[:from], '}'), next, ""
+			return append(out[:from], '}'), next, nil
 		}
 		out[from] = ',' // in place of the record's brace
-		return out, next, ""
+		return out, next, nil
 	}
 	out, next, err := event.AppendJSON(dst, ev.Record)
 	if err != nil {
-		return dst, nil, "the record is no valid msgpack: " + err.Error()
+		return dst, nil, invalid(err)
 	}
-	return out, next, ""
+	return out, next, nil
+}
+
+// invalid says why a record is no JSON.
+func invalid(err error) *problem {
+	if errors.Is(err, event.ErrDepth) {
+		return misfit("nested_too_deep", "the record is %v", err)
+	}
+	return misfit("no_document", "the record is no valid msgpack: %v", err)
 }
 
 func oneLine(doc []byte) {
@@ -175,6 +195,8 @@ func (d *documents) refuse(b *bulk, ev *event.Event, it item, p *problem) {
 	l := deadletter.Letter{Class: p.class, Outcome: p.outcome, Reason: p.reason, Index: string(ev.Target.Index), ID: string(ev.Target.ID)}
 	if text, ok := ev.Message(); ok {
 		l.Message = string(text)
+	} else if doc, ok := ev.Document(); ok {
+		l.SetDocument(doc)
 	} else if doc, _, err := event.AppendJSON(nil, ev.Record); err == nil {
 		l.SetDocument(doc)
 	} else {

@@ -27,7 +27,7 @@ func render(t *testing.T, d documents, chunk []byte) (*bulk, string) {
 }
 
 func TestDocuments(t *testing.T) {
-	d := documents{index: []byte("other"), ids: true, generate: true, series: newSeries(1, 2)}
+	d := documents{index: []byte("other"), ids: true, generate: true, series: newSeries(1, 2), bounds: anything}
 	timeseries, bare := d, d
 	timeseries.ids, bare.generate = false, false
 	target := event.Target{Index: []byte("log-x"), ID: []byte("i<d>&\"")}
@@ -74,7 +74,7 @@ func TestDocuments(t *testing.T) {
 // What becomes no document is refused with its reason, and nothing of it stays
 // in the body.
 func TestRefusals(t *testing.T) {
-	d := documents{index: []byte("other"), ids: true}
+	d := documents{index: []byte("other"), ids: true, bounds: anything}
 	deep := []byte{0x92, 1, 0x81, 0xa1, 'a'}
 	for range 300 {
 		deep = append(deep, 0x91)
@@ -87,7 +87,7 @@ func TestRefusals(t *testing.T) {
 	}{
 		"unreadable": {event.AppendRefusal(nil, time.Unix(1, 0), event.Origin{Object: 1, Record: 2}, event.Refusal{Op: event.OpUnreadable, Class: "unreadable", Reason: "no JSON"}, []byte("{")), "unreadable", lease.Unreadable},
 		"no map":     {msgp.AppendString([]byte{0x92, 1}, "text"), "no_document", lease.DeadLettered},
-		"deep":       {deep, "no_document", lease.DeadLettered},
+		"deep":       {deep, "nested_too_deep", lease.DeadLettered},
 		"long id": {appendEvent(nil, nil, event.Target{Index: []byte("x"), ID: bytes.Repeat([]byte("i"), 513)}, map[string]string{"message": "m"}),
 			"id_too_long", lease.DeadLettered},
 		"finished but no object": {event.AppendDocument(event.AppendTarget(nil, time.Unix(1, 0), nil, event.Target{Index: []byte("x")}, nil, nil), []byte("1")),

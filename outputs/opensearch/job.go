@@ -63,6 +63,7 @@ func (w *Writer) begin(ctx context.Context, tag string, chunk []byte) *job {
 		ids:      w.cfg.Collection != timeSeries,
 		generate: w.cfg.GenerateIDs,
 		series:   j.memory.series,
+		bounds:   bounds{allow: w.cfg.AllowIndex, depth: w.cfg.DepthLimit, width: w.cfg.WidthLimit},
 	}
 	j.mu.Lock()
 	j.timer = time.AfterFunc(tickEvery, j.tick)

@@ -150,6 +150,10 @@ func New(cfg Config, p *process.Process, opts ...Option) (*Writer, error) {
 		w.log.Warn("the cluster's certificate is not checked (verify: off): whoever is in between can read and change everything; set ca_file instead",
 			"endpoint", strings.Join(cfg.Endpoint, ","), code.Unverified.Attr())
 	}
+	if open := cfg.clearText(); open != "" {
+		w.log.Warn("the login to the cluster goes over a connection that is not encrypted: whoever is in between can read and change everything; write https:// in endpoint",
+			"endpoint", open, code.ClearText.Attr())
+	}
 	if cfg.Collection == timeSeries && !cfg.asks() {
 		w.log.Warn("a collection of type timeseries refuses ids: when the answer to a request is lost, its documents may be stored twice; set lookup_delay", code.TwiceStored.Attr())
 	}

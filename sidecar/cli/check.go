@@ -139,7 +139,7 @@ func (c checkCommand) sample(ctx context.Context, t Terminal, set *logtype.Set, 
 	}
 	expected := strings.TrimSuffix(path, sampleEnding) + expectedEnding
 	if c.Update {
-		if err := os.WriteFile(expected, bytes.Join(append(got, nil), []byte("\n")), 0o644); err != nil {
+		if err := os.WriteFile(expected, bytes.Join(append(got, nil), []byte("\n")), 0o600); err != nil {
 			return false, err
 		}
 		if n := failures(got); n > 0 {

@@ -166,11 +166,11 @@ func (f *file) write(tag string) error {
 		name = strings.NewReplacer("/", "_", "\x00", "_").Replace(tag)
 	}
 	if f.cfg.Mkdir {
-		if err := os.MkdirAll(f.cfg.Path, 0o755); err != nil {
+		if err := os.MkdirAll(f.cfg.Path, 0o700); err != nil {
 			return err
 		}
 	}
-	out, err := os.OpenFile(filepath.Join(f.cfg.Path, name), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
+	out, err := os.OpenFile(filepath.Join(f.cfg.Path, name), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		return err
 	}
