@@ -65,6 +65,9 @@ type Extension struct {
 	// Transformer is for who wants whole batches; Transform is not used then.
 	Transformer TransformerServer
 
+	// Feed is for who wants the stream itself; Fetch is not used then.
+	Feed FeedServer
+
 	// Fetch sends every indicator that counts now and returns the mark of the next
 	// call. When nothing changed since mark it returns [ErrUnchanged].
 	Fetch func(ctx context.Context, mark string, send func(*Indicator) error) (next string, err error)
@@ -87,7 +90,10 @@ func Serve(e Extension) {
 	case e.Transform != nil:
 		set[TransformerName] = &transformerPlugin{server: each{do: e.Transform}}
 	}
-	if e.Fetch != nil {
+	switch {
+	case e.Feed != nil:
+		set[FeedName] = &feedPlugin{server: e.Feed}
+	case e.Fetch != nil:
 		set[FeedName] = &feedPlugin{server: fetch{do: e.Fetch}}
 	}
 	plugin.Serve(&plugin.ServeConfig{
