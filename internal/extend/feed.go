@@ -25,7 +25,7 @@ const (
 // is what the call before returned as next. On an error, or one of add, what was
 // added is worth nothing.
 func Fetch(ctx context.Context, cfg Config, log *slog.Logger, mark string, add func(*extension.Indicator) error) (next string, changed bool, err error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, cfg.Timeout, fmt.Errorf("it took longer than timeout, %v", cfg.Timeout))
+	ctx, cancel := context.WithTimeout(ctx, cfg.Timeout)
 	defer cancel()
 	p, err := launch(ctx, cfg, log.With("extension", cfg.Name))
 	if err != nil {
@@ -34,8 +34,8 @@ func Fetch(ctx context.Context, cfg Config, log *slog.Logger, mark string, add f
 	defer p.stop()
 	end, err := p.fetch(ctx, mark, add)
 	if err != nil {
-		if ctx.Err() != nil {
-			err = context.Cause(ctx)
+		if expired(ctx) {
+			err = fmt.Errorf("it took longer than timeout, %v", cfg.Timeout)
 		} else if s, ok := status.FromError(err); ok {
 			err = errors.New(cut(s.Message()))
 		}

@@ -198,20 +198,25 @@ func (s *supervisor) call(ctx context.Context, do func(context.Context, grpc.Cli
 		switch status.Code(err) {
 		case codes.OK:
 			return nil
-		case codes.Unavailable, codes.Canceled:
-			if before == nil && ctx.Err() == nil {
+		case codes.DeadlineExceeded, codes.Canceled, codes.Unavailable:
+			if expired(ctx) {
+				err = fmt.Errorf("it did not answer within timeout, %v", s.cfg.Timeout)
+				s.condemn(p, err)
+			} else if before == nil && ctx.Err() == nil {
 				p.child.kill(nil) // a broken connection is not mended
 				before = p
 				continue
 			}
-		case codes.DeadlineExceeded:
-			if ctx.Err() != nil {
-				err = fmt.Errorf("it did not answer within timeout, %v", s.cfg.Timeout)
-				s.condemn(p, err)
-			}
 		}
 		return err
 	}
+}
+
+// expired reports whether the time limit of ctx is over, or so nearly that the
+// other side, which has the same, may have given up first.
+func expired(ctx context.Context) bool {
+	deadline, limited := ctx.Deadline()
+	return limited && time.Until(deadline) < 100*time.Millisecond
 }
 
 // condemn kills a process that does not answer.
