@@ -87,7 +87,7 @@ func Open(t testing.TB, address string, width, height int) *Page {
 			}
 		}
 	})
-	p.do(chromedp.Navigate(address))
+	p.Go(address)
 	return p
 }
 
@@ -122,6 +122,12 @@ func run[V any](p *Page, f func(context.Context) (V, error)) (value V) {
 		p.t.Fatalf("browser: %v; the page complains of %q", err, p.Complaints())
 	}
 	return value
+}
+
+// Go opens another page of the same host in the tab.
+func (p *Page) Go(address string) {
+	p.t.Helper()
+	p.do(chromedp.Navigate(address))
 }
 
 // Click clicks on the element that a CSS selector finds.
