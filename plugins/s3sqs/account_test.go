@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/fluent-siem/fluent-siem/internal/lease"
 	"github.com/fluent-siem/fluent-siem/internal/ledger"
@@ -132,8 +133,9 @@ func TestUnbalancedBooks(t *testing.T) {
 	}
 }
 
-// TestVersionIsLearned: ids are made of the object's version, so who announces
-// an object without it must not give its records other ids.
+// TestVersionIsLearned: ids are made of the object's version, and indexes of its
+// time where records have none, so who announces an object without them must
+// not give its records others.
 func TestVersionIsLearned(t *testing.T) {
 	r := newRig(t, 30, nil)
 	r.host.judge = false
@@ -149,6 +151,9 @@ func TestVersionIsLearned(t *testing.T) {
 	for _, l := range r.p.Leases.Leases() {
 		for _, o := range l.Objects() {
 			versions[o.Source.Version]++
+			if age := time.Since(o.Source.EventTime); age < 0 || age > time.Hour {
+				t.Errorf("written at %v", o.Source.EventTime)
+			}
 		}
 	}
 	if len(versions) != 1 || versions[""] != 0 {

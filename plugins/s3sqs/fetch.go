@@ -25,6 +25,7 @@ type body struct {
 	off     int64 // read so far
 	etag    string
 	version string // id; "" where the bucket has none
+	written time.Time
 	rc      io.ReadCloser
 	stop    context.CancelFunc // ends the current answer
 	stall   *time.Timer        // calls stop when nothing comes for long
@@ -82,7 +83,7 @@ func (b *body) get() error {
 		if out.ContentLength != nil {
 			b.size = *out.ContentLength
 		}
-		b.etag = aws.ToString(out.ETag)
+		b.etag, b.written = aws.ToString(out.ETag), aws.ToTime(out.LastModified)
 		if b.version = aws.ToString(out.VersionId); b.version == "null" {
 			b.version = ""
 		}

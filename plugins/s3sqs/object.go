@@ -106,6 +106,9 @@ func (q *queue) read(h *hold, a announced, src lease.Source, f split.Framing, lo
 	if src.Version == "" { // who announced it did not say: a list, the original's split message
 		src.Version = content.version
 	}
+	if src.EventTime.IsZero() { // nor that: records without a time shall have the same one each time they are read
+		src.EventTime = content.written
+	}
 	if src.Size < 0 && content.size != unknownSize {
 		src.Size = content.size
 	}

@@ -5,9 +5,11 @@ import (
 	"crypto/md5"
 	"fmt"
 	"io"
+	"net/http"
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/johannesboyne/gofakes3"
 	"github.com/johannesboyne/gofakes3/backend/s3mem"
@@ -35,7 +37,7 @@ func (s *Server) CreateBucket(name string) error {
 
 // Put stores an object and announces it. It returns the version id.
 func (s *Server) Put(bucket, key string, body []byte) (version string, err error) {
-	result, err := s.store.PutObject(bucket, key, map[string]string{}, bytes.NewReader(body), int64(len(body)), nil)
+	result, err := s.store.PutObject(bucket, key, written(), bytes.NewReader(body), int64(len(body)), nil)
 	if err != nil {
 		return "", fmt.Errorf("put s3://%s/%s: %w", bucket, key, err)
 	}
@@ -45,8 +47,13 @@ func (s *Server) Put(bucket, key string, body []byte) (version string, err error
 // PutQuietly stores an object that nobody hears of: one that was there before
 // anybody announced anything.
 func (s *Server) PutQuietly(bucket, key string, body []byte) error {
-	_, err := s.store.Backend.PutObject(bucket, key, map[string]string{}, bytes.NewReader(body), int64(len(body)), nil)
+	_, err := s.store.Backend.PutObject(bucket, key, written(), bytes.NewReader(body), int64(len(body)), nil)
 	return err
+}
+
+// written is what an object says of when it was written.
+func written() map[string]string {
+	return map[string]string{"Last-Modified": time.Now().UTC().Format(http.TimeFormat)}
 }
 
 // Delete removes the current version of an object.
