@@ -144,6 +144,21 @@ func TestADeliveryThatComesAgainDoublesNothing(t *testing.T) {
 	}
 }
 
+// TestANewAnnouncementIsNotLookedFor: a look-up for each object would cost what
+// loading costs, so what is announced twice is there twice.
+func TestANewAnnouncementIsNotLookedFor(t *testing.T) {
+	n, r, _ := timeSeriesNode(t, 0)
+	index := n.drop(services.Name("out-series"))
+	n.must("PUT", "/"+index, byID)
+	for range 2 {
+		chunk, _ := r.series(10, 1, index, event.OpCreate, "1")
+		r.offer(t, chunk)
+	}
+	if got := n.count(index); got != 20 {
+		t.Errorf("%d documents, want 20", got)
+	}
+}
+
 // TestANewerVersionIsNotTakenForTheOlder: a finding with the same @id is there,
 // and another version of it is to be stored, once.
 func TestANewerVersionIsNotTakenForTheOlder(t *testing.T) {
