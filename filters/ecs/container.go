@@ -16,8 +16,13 @@ func (e *envelope) readContainer() {
 		e.container.Del("source")
 		e.container.Set("container_source", source)
 	}
-	if a := splitARN(e.container.GetStringBytes("ecs_task_arn")); len(a.account) > 0 && len(e.account) == 0 {
-		e.account, e.region = a.account, a.region
+	if a := splitARN(e.container.GetStringBytes("ecs_task_arn")); len(a.account) > 0 {
+		if len(e.account) == 0 {
+			e.account = a.account
+		}
+		if len(e.region) == 0 { // a log group's envelope names the account only
+			e.region = a.region
+		}
 	}
 	if e.id == nil {
 		e.id = e.container.GetStringBytes("container_name")

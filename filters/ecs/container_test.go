@@ -110,6 +110,22 @@ ecs: {source.ip: ip}
 	}
 }
 
+// TestContainersInALogGroup: the envelope around names the account, the task's
+// ARN the region.
+func TestContainersInALogGroup(t *testing.T) {
+	line, _, _ := strings.Cut(containerLines, "\n")
+	message, err := json.Marshal(line)
+	if err != nil {
+		t.Fatal(err)
+	}
+	docs, failed := convertAll(t, "name: app\nkey: app/\nformat: json\nindex: {name: log-app}\n", "app/1.log",
+		`{"messageType":"DATA_MESSAGE","owner":"123456789012","logGroup":"g","logStream":"s","logEvents":[{"id":"1","timestamp":1704067200000,"message":`+string(message)+`}]}`)
+	if len(docs) != 1 || len(failed) > 0 {
+		t.Fatalf("%d documents, %v", len(docs), failed)
+	}
+	wantAt(t, docs[0], map[string]string{"cloud.account.id": "123456789012", "cloud.region": "us-east-2", "container.id": "c1", "@log_group": "g"})
+}
+
 // The ids are those that the original gave (golden case custom-firelens-json).
 func TestContentIDsOfContainers(t *testing.T) {
 	docs, _ := convertAll(t, "name: app\nkey: custom/\nformat: json\ncontainer_stderr: true\nindex: {name: log-app}\n", "custom/firelens-json/1.log.gz",
