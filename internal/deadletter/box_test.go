@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -397,6 +398,30 @@ func TestSignature(t *testing.T) {
 	other := SignatureOf("mapping_conflict", "failed to parse field [user.id] of type [long]", "log-aws-cloudtrail-2026-01", "cloudtrail")
 	if other.Key() == a.Key() {
 		t.Error("another field has the same signature")
+	}
+}
+
+// A letter's fields keep their names: files of earlier versions, and what people
+// read them with, rely on them.
+func TestFieldsOfALetter(t *testing.T) {
+	l := Letter{
+		Time: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Class: "mapping_conflict", Outcome: Refused, Status: 400, Type: "mapper_parsing_exception", Reason: "why",
+		Index: "log-x", ID: "i", Op: "create", Document: json.RawMessage(`{"a":1}`), Text: "t", Msgpack: []byte("m"), Message: "raw", Envelope: "e",
+		Bucket: "b", Key: "k", Version: "v", Record: 7, LogType: "x", Account: "1", Region: "r", Announced: time.Date(2026, 1, 2, 3, 4, 0, 0, time.UTC),
+		Header: "h", Format: "json", Tag: "siem.x", Attempts: 2, Software: "s", Object: 9,
+	}
+	const want = `{"time":"2026-01-02T03:04:05Z","class":"mapping_conflict","outcome":"dead-lettered","status":400,"type":"mapper_parsing_exception","reason":"why",` +
+		`"index":"log-x","id":"i","op":"create","document":{"a":1},"text":"t","msgpack":"bQ==","message":"raw","envelope":"e",` +
+		`"bucket":"b","key":"k","version":"v","record":7,"log_type":"x","account":"1","region":"r","announced":"2026-01-02T03:04:00Z",` +
+		`"header":"h","format":"json","tag":"siem.x","attempts":2,"software":"s"}`
+	got, err := json.Marshal(l)
+	if err != nil || string(got) != want {
+		t.Errorf("%v\n%s\n%s", err, got, want)
+	}
+	for v, i := reflect.ValueOf(l), 0; i < v.NumField(); i++ {
+		if v.Field(i).IsZero() {
+			t.Errorf("this test lacks the field %s", v.Type().Field(i).Name)
+		}
 	}
 }
 
