@@ -21,13 +21,20 @@ type OwnMoto struct {
 
 var listens = regexp.MustCompile(`Running on (http://127\.0\.0\.1:\d+)`)
 
+// Home returns the folder that a tool runs from, after it was installed if need
+// be: moto or cfn-lint, each a virtual environment of Python.
+func Home(t testing.TB, tool string) string {
+	t.Helper()
+	env, err := run(tool, "home", tool)
+	Require(t, err)
+	return env[strings.ToUpper(strings.ReplaceAll(tool, "-", "_"))+"_HOME"]
+}
+
 // MotoAlone starts a moto that ends with the test. It accepts any credentials
 // until [OwnMoto.Enforce].
 func MotoAlone(t testing.TB) *OwnMoto {
 	t.Helper()
-	env, err := run("moto", "home", "moto")
-	Require(t, err)
-	cmd := exec.Command(filepath.Join(env["MOTO_HOME"], "bin/moto_server"), "-H", "127.0.0.1", "-p", "0")
+	cmd := exec.Command(filepath.Join(Home(t, "moto"), "bin/moto_server"), "-H", "127.0.0.1", "-p", "0")
 	cmd.Env = append(os.Environ(), "PYTHONUNBUFFERED=1")
 	log, err := cmd.StderrPipe()
 	if err != nil {
