@@ -44,6 +44,7 @@ const (
 	Rule             Code = "FS3005"
 	Rules            Code = "FS3006"
 	BrokenTable      Code = "FS3007"
+	Stale            Code = "FS3008"
 	Extension        Code = "FS3101"
 	Untransformed    Code = "FS3102"
 
@@ -62,6 +63,7 @@ const (
 	LettersFail Code = "FS5001"
 	LettersFull Code = "FS5002"
 	BrokenChunk Code = "FS5003"
+	Damaged     Code = "FS5007"
 
 	SidecarPort  Code = "FS6001"
 	Feed         Code = "FS6002"
@@ -89,7 +91,7 @@ const (
 
 var table = []Entry{
 	{Config, "", "A setting cannot be used; the text names each, with its line", "nothing was started; at a reload the old configuration goes on", "correct what the lines say"},
-	{Usage, "", "The command line is wrong", "nothing was done", "see `--help` of the command"},
+	{Usage, "", "The command line is wrong, or a file that it names", "nothing was done", "see `--help` of the command"},
 	{Socket, "", "The Unix socket for metrics and health is not there", "records are loaded all the same", "make state_dir writable for this process, and end another one that has it"},
 	{File, "", "A file that is followed (rules, tables, certificates, password, throttle orders) cannot be used as it is now", "what was read before stays in use", "correct or replace the file; it is read again"},
 	{Metric, "", "A metric could not be registered", "records are loaded all the same; the metric is not shown", "report it: it is a bug"},
@@ -126,7 +128,7 @@ var table = []Entry{
 	{"FS2102", "denied", "S3 or KMS denies the object", back, "allow s3:GetObject, s3:GetObjectVersion, kms:Decrypt, or name a role in bucket_roles; it heals by itself then"},
 	{"FS2103", "archived", "The object is in an archive", back, "restore it"},
 	{"FS2104", "misplaced", "Bucket, region or owner is another", back, "correct region, endpoint, expected_bucket_owner"},
-	{"FS2105", "changed", "The object was replaced while it was read", "the newer version is read next; ids say which records are the same", "nothing"},
+	{"FS2105", "changed", "The object was replaced while it was read", "what is there now is read next; in a bucket without versioning a record in the place of one that was loaded counts as its duplicate", "turn versioning on"},
 	{"FS2106", "transient", "S3 does not answer, or throttles", back, "nothing, unless it lasts"},
 	{"FS2107", "unclaimed", "No log type claims the object's key", "nothing is read; the notification is deleted, the object stays in its bucket", "write a log type, or add the key to ignore_keys; `fluent-siem backfill` announces it again"},
 	{"FS2108", "empty", "The object has no bytes", "its notification is deleted", "nothing, unless its writer should have written"},
@@ -148,6 +150,7 @@ var table = []Entry{
 	{Rule, "", "An exclusion rule cannot be used", "the others are used; what it should exclude is stored", "correct the rule that the line names"},
 	{Rules, "", "Exclusion rules cannot be read, or none of them can be used", "the last good ones stay in use; at first nothing is excluded by that place", "correct the file, or allow s3:GetObject or ssm:GetParametersByPath"},
 	{BrokenTable, "", "The table of indicators was damaged while it was in use", "events are stored without indicators until there is another table", "replace the file by renaming, never write into it"},
+	{Stale, "", "A table that events are enriched with is missing, refused or too old", "events are enriched with what there is", "see whether the sidecar, or what else refreshes it, runs"},
 	{Extension, "", "An extension could not be started, ended, or did not answer in time", "it is started again, later each time; its documents go the way of on_failure meanwhile", "see the reason: its file and sha256, the version of its protocol, what it wrote last"},
 	{Untransformed, "extension", "An extension failed with a document", "on_failure: pass stores it as it was, with the tag extension_failed; dead_letter makes its record a dead letter", "see the reason in siem.extension or the dead letter; mend the extension" + replay},
 
@@ -212,6 +215,7 @@ var table = []Entry{
 	{"FS5004", "no_input", "A letter's object is to be read from S3, and the configuration has no input s3_sqs", "the letter stays open", "name the configuration that has it"},
 	{"FS5005", "unread", "A letter's object could not be read now", "the letter stays open", "see its newest reason"},
 	{"FS5006", "nothing_left", "A letter holds neither a record with a log type nor a document, or its object has no record at that place any more", "the letter stays open", "add a log type for it, or restore the object's version"},
+	{Damaged, "", "Files of dead letters, or of their marks, are damaged in part", "all whole letters are read; a letter whose mark is lost is open again, and a replay finds it a duplicate", "look at the disk; the files stay as they are"},
 
 	{SidecarPort, "", "Health and metrics of the sidecar are not served any more", "its duties go on", "restart it; look who has its port (listen)"},
 	{Feed, "", "A feed was not refreshed", "what was there before stays in use, for as long as keep says; it is tried again", "correct address, key or proxy; see the error"},

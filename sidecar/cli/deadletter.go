@@ -103,7 +103,8 @@ func damaged(t Terminal, d deadletter.Damage) error {
 	if d.Files == nil {
 		return nil
 	}
-	fmt.Fprintf(t.Err, "%d bytes and %d lines are damaged and were left out; all whole letters were read. Files: %s\n", d.Bytes, d.Lines, strings.Join(d.Files, ", "))
+	text := fmt.Sprintf("%d bytes and %d lines are damaged and were left out; all whole letters were read. Files: %s", d.Bytes, d.Lines, strings.Join(d.Files, ", "))
+	fmt.Fprintln(t.Err, codes.Damaged.In(text))
 	return errQuiet
 }
 
@@ -285,6 +286,7 @@ type letterReplayCommand struct {
 	letterChoice
 	DryRun    bool    `name:"dry-run" help:"Convert only: nothing is sent, nothing is marked."`
 	Rate      float64 `placeholder:"N" help:"At most as many letters a second."`
+	TablesOf  string  `placeholder:"WHICH" enum:"newest,event," default:"" help:"Enrich with the newest tables, or with those of each event's day that the sidecar kept (event), whatever the setting tables_of says."`
 	Queue     string  `placeholder:"URL" help:"Replay the messages of this SQS queue in place of dead letters: a redrive policy's, or AWS Lambda's."`
 	JSON      bool    `name:"json" help:"Print the books as JSON."`
 	LogLevel  string  `placeholder:"LEVEL" enum:"debug,info,warn,error" default:"warn" help:"debug, info, warn or error."`
@@ -319,6 +321,9 @@ func (c letterReplayCommand) Run(ctx context.Context, t Terminal) error {
 		return err
 	}
 	defer box.Close()
+	if c.TablesOf != "" {
+		file = replay.WithTables(file, c.TablesOf)
+	}
 	log := slog.New(c.handler(t.Err))
 	if c.Queue != "" {
 		return c.queue(ctx, t, file, log)

@@ -37,6 +37,13 @@ type input struct {
 	books   Books
 }
 
+// The classes of letters that a replay itself leaves open.
+const (
+	noInput     = "no_input"     // nothing says how to read its object from S3
+	unread      = "unread"       // its object could not be read, for no reason of its own
+	nothingLeft = "nothing_left" // neither letter nor object have its record
+)
+
 // pending is a letter under way.
 type pending struct {
 	entry   deadletter.Entry
@@ -262,7 +269,7 @@ func (in *input) record(dst []byte, l *lease.Lease, p *pending) []byte {
 	if letter.Message != "" && in.p.LogTypes.Set().Type(s.LogType) != nil {
 		doc = nil
 	} else if len(doc) == 0 {
-		p.failed, p.why = "nothing_left", "the letter holds neither a record with a log type nor a document"
+		p.failed, p.why = nothingLeft, "the letter holds neither a record with a log type nor a document"
 		return dst
 	}
 	s.First = number
@@ -364,7 +371,7 @@ func (p *pending) mark() deadletter.Mark {
 	case p.whole:
 		m.Outcome = "empty" // the object has no records now
 	default:
-		m.Outcome, m.Class, m.Reason = letter.Outcome, "nothing_left", "the object has no record at that position any more"
+		m.Outcome, m.Class, m.Reason = letter.Outcome, nothingLeft, "the object has no record at that position any more"
 	}
 	return m
 }

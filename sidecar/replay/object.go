@@ -36,7 +36,7 @@ type reading struct {
 // p; an error ends the replay.
 func (in *input) object(ctx context.Context, sink pipeline.Sink, tag string, l *lease.Lease, p *pending) error {
 	if in.s3 == nil {
-		p.failed, p.why = "no_input", "the object is to be read from S3, and the configuration has no input s3_sqs that says how"
+		p.failed, p.why = noInput, "the object is to be read from S3, and the configuration has no input s3_sqs that says how"
 		return nil
 	}
 	if in.reader == nil {
@@ -69,7 +69,7 @@ func (in *input) object(ctx context.Context, sink pipeline.Sink, tag string, l *
 	if err != nil {
 		p.failed, p.why = s3sqs.ClassOf(err), err.Error()
 		if p.failed == "" {
-			p.failed = "unread"
+			p.failed = unread
 		}
 	}
 	return nil

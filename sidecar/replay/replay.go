@@ -114,6 +114,19 @@ func ours(file *hostconfig.File) *hostconfig.File {
 	return &some
 }
 
+// WithTables returns a configuration whose filters enrich with tables of: newest
+// or event, as the filter's setting tables_of says.
+func WithTables(file *hostconfig.File, of string) *hostconfig.File {
+	some := *file
+	some.Filters = slices.Clone(file.Filters)
+	for i, s := range some.Filters {
+		if s.Name() == "ecs" || s.Name() == "siem_ecs" {
+			some.Filters[i].Properties = append([]hostconfig.Property{{Key: "tables_of", Value: of, At: s.At}}, s.Properties...)
+		}
+	}
+	return &some
+}
+
 // Run replays the open letters of box that o chooses, and returns when each
 // has its mark, with an error when ctx or the pipeline ended before.
 func Run(ctx context.Context, file *hostconfig.File, box *deadletter.Box, o Options) (Books, error) {
