@@ -45,9 +45,12 @@ func writeDifferences(b *bytes.Buffer, n int, row func(int) (types, field, reaso
 	b.WriteString("| log types | fields | what is different |\n|---|---|---|\n")
 	for i := range n {
 		types, field, reason := row(i)
-		types = strings.ReplaceAll(types, " ", ", ")
-		if types == "*" {
+		switch types {
+		case "*":
 			types = "all"
+		case ofUserINI:
+		default:
+			types = strings.ReplaceAll(types, " ", ", ")
 		}
 		field = "`" + strings.ReplaceAll(field, "|", `\|`) + "`"
 		if field == "`.*`" {
