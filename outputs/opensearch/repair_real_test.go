@@ -105,6 +105,12 @@ func TestRepairsOnARealCluster(t *testing.T) {
 			if string(a) != string(b) {
 				t.Errorf("stored %.300s, want %.300s", a, b)
 			}
+			for _, tag := range strings.Fields(c.tags) {
+				class, field, _ := strings.Cut(tag, ":")
+				if n := r.repairs(t, class, field); field != "" && n == 0 {
+					t.Errorf("the repair %s is not counted", tag)
+				}
+			}
 			advice := ""
 			for line := range strings.Lines(r.log.String()) {
 				if strings.Contains(line, "fit the mapping") && strings.Contains(line, "mapping=") {
@@ -130,6 +136,30 @@ func TestRepairsOnARealCluster(t *testing.T) {
 	}
 }
 
+// repairs is how often a class was repaired in a field, in any index.
+func (r *rig) repairs(t *testing.T, class, field string) (n float64) {
+	t.Helper()
+	families, err := r.p.Metrics.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() != "siem_output_repairs_total" {
+			continue
+		}
+		for _, m := range f.GetMetric() {
+			labels := map[string]string{}
+			for _, l := range m.GetLabel() {
+				labels[l.GetName()] = l.GetValue()
+			}
+			if labels["class"] == class && (labels["field"] == field || strings.HasPrefix(field, labels["field"]+".")) {
+				n += m.GetCounter().GetValue()
+			}
+		}
+	}
+	return n
+}
+
 // reasonIn is what the cluster says to a document.
 func reasonIn(t *testing.T, n node, index, doc string) string {
 	t.Helper()
@@ -144,21 +174,22 @@ func TestUnrepairedOnARealCluster(t *testing.T) {
 	long := strings.Repeat("x", 40000)
 	for _, c := range []struct {
 		name, make, doc string
-		off             bool
+		may             []string // classes that may be repaired; nil: all
 	}{
-		{"the record itself is too long", `{"mappings":{"properties":{"@message":{"type":"keyword"}}}}`, `{"@message":"` + long + `"}`, false},
-		{"no place for what is too much", `{"settings":{"index.mapping.total_fields.limit":2}}`, `{"a":1,"b":2,"c":3}`, false},
-		{"strict without overflow", `{"mappings":{"dynamic":"strict","properties":{}}}`, `{"a":1}`, false},
-		{"overflow is taken", `{"mappings":{"properties":{"n":{"type":"long"}}}}`, `{"n":"x","overflow":"mine"}`, false},
-		{"off", `{"mappings":{"properties":{"n":{"type":"long"}}}}`, `{"n":"x"}`, true},
+		{"the record itself is too long", `{"mappings":{"properties":{"@message":{"type":"keyword"}}}}`, `{"@message":"` + long + `"}`, nil},
+		{"no place for what is too much", `{"settings":{"index.mapping.total_fields.limit":2}}`, `{"a":1,"b":2,"c":3}`, nil},
+		{"strict without overflow", `{"mappings":{"dynamic":"strict","properties":{}}}`, `{"a":1}`, nil},
+		{"overflow is taken", `{"mappings":{"properties":{"n":{"type":"long"}}}}`, `{"n":"x","overflow":"mine"}`, nil},
+		{"off", `{"mappings":{"properties":{"n":{"type":"long"}}}}`, `{"n":"x"}`, []string{"none"}},
+		{"only another class", `{"mappings":{"properties":{"n":{"type":"long"}}}}`, `{"n":"x"}`, []string{"field_too_long", "too_deep"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			index := n.drop(services.Name("out-unrepaired"))
 			n.must("PUT", "/"+index, c.make)
 			r := newRig(t, nil, func(cfg *Config) {
 				cfg.Endpoint = []string{n.url}
-				if c.off {
-					cfg.Repair = []string{"none"}
+				if c.may != nil {
+					cfg.Repair = c.may
 				}
 			})
 			chunk, l, _ := document(r, index, c.doc)
