@@ -15,6 +15,7 @@ import (
 type additions struct {
 	assets []enrich.AssetJoin
 	steps  []string // those of optional that a type has the fields for
+	tables bool     // the versions of tables, too
 }
 
 // assetRule is how one table of assets is joined in documents of a type.
@@ -113,7 +114,7 @@ func (p *plan) at(path []string) *node {
 func (c *Converter) addAssetFields() {
 	for i := range c.p.assets {
 		r := &c.p.assets[i]
-		t := c.assets.Table(r.table)
+		t := c.use.Assets.Table(r.table)
 		if t == nil {
 			continue
 		}

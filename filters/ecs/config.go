@@ -106,6 +106,23 @@ type Config struct {
 	// and which they set. The folder may be missing, and come later.
 	AssetsDir string `conf:"assets_dir"`
 
+	// StaleAfter is the age from which health and a log line say that a GeoIP database
+	// or the table of indicators is too old; a table that says when a newer one is due is
+	// also when that is past. MaxMind's licence asks for 30 days. 0: never.
+	StaleAfter time.Duration `conf:"stale_after"`
+
+	// TableVersions writes into each document, as siem.tables, which versions of the
+	// tables it was made with. Without it the ledger knows them of each object.
+	TableVersions bool `conf:"table_versions"`
+
+	// TablesOf says which tables an event is enriched with: newest, or event, those that
+	// were in use at the end of its own day, if history_dir has them. With event,
+	// documents have siem.tables.
+	TablesOf string `conf:"tables_of"`
+
+	// HistoryDir is where the sidecar keeps the tables of days past.
+	HistoryDir string `conf:"history_dir"`
+
 	// AddFields are fields to be made of others, in every log type that has these:
 	// community_id (network.community_id), dns_domains (registered domain, top-level domain
 	// and subdomain of dns.question.name) and dns_entropy (dns.question.entropy). A log type may
@@ -118,7 +135,8 @@ type Config struct {
 
 // Defaults returns a Config that works as it is.
 func Defaults() Config {
-	return Config{DocumentID: Natural, Emit: "record", ExcludeRefresh: 5 * time.Minute}
+	return Config{DocumentID: Natural, Emit: "record", ExcludeRefresh: 5 * time.Minute, StaleAfter: 30 * 24 * time.Hour,
+		TablesOf: "newest", HistoryDir: "/var/lib/fluent-siem/history"}
 }
 
 // Validate reports every problem at once.
@@ -143,6 +161,12 @@ func (c Config) Validate() error {
 		if _, err := os.Stat(path); err != nil {
 			bad.Add(key, "%v", err)
 		}
+	}
+	if c.TablesOf != "" && c.TablesOf != "newest" && c.TablesOf != "event" {
+		bad.Add("tables_of", "%q; use newest or event", c.TablesOf)
+	}
+	if c.TablesOf == "event" && c.HistoryDir == "" {
+		bad.Add("history_dir", "is missing, and tables_of is event")
 	}
 	if err := checkOptional(c.AddFields); err != nil {
 		bad.Add("add_fields", "%v", err)

@@ -51,14 +51,15 @@ type Converter struct {
 	arena      fastjson.Arena
 	w          event.Writer
 
-	now        time.Time
-	ingested   []byte
-	indicators *enrich.Indicators
-	proxies    *enrich.Proxies
-	assets     *enrich.Assets
-	joins      *[]enrich.AssetJoin // of the assets that the plans were made with
-	more       additions           // that the plans were made with
-	rules      *exclude.Rules
+	now      time.Time
+	ingested []byte
+	tables   enrich.Tables // of now, without Geo
+	use      enrich.Tables // those that this record is enriched with
+	version  tablesVersion
+	past     pastTables
+	joins    *[]enrich.AssetJoin // of the assets that the plans were made with
+	more     additions           // that the plans were made with
+	rules    *exclude.Rules
 
 	// The record in hand.
 	o        *Object
@@ -107,8 +108,8 @@ type value struct {
 
 // NewConverter returns a converter for one goroutine.
 func (e *Engine) NewConverter() *Converter {
-	c := &Converter{engine: e, plans: map[*logtype.Type]*plan{}, more: additions{steps: e.AddFields}}
-	if e.Geo != nil {
+	c := &Converter{engine: e, plans: map[*logtype.Type]*plan{}, more: additions{steps: e.AddFields, tables: e.TableVersions || e.History != nil}}
+	if e.Geo != nil || e.History != nil {
 		c.geo = e.Geo.Reader()
 	}
 	if e.Agents != nil {
@@ -129,17 +130,19 @@ func (c *Converter) Begin(t time.Time) {
 	c.now = t
 	c.ingested = appendTime(c.ingested[:0], t)
 	if e.Indicators != nil {
-		c.indicators = e.Indicators()
+		c.tables.Indicators = e.Indicators()
 	}
 	if e.Proxies != nil {
-		c.proxies = e.Proxies()
+		c.tables.Proxies = e.Proxies()
 	}
 	if e.Assets != nil {
-		if c.assets = e.Assets(); c.assets.Joins != c.joins {
+		a := e.Assets()
+		if c.tables.Assets = a; a.Joins != c.joins {
 			clear(c.plans)
-			c.joins, c.more.assets = c.assets.Joins, *c.assets.Joins
+			c.joins, c.more.assets = a.Joins, *a.Joins
 		}
 	}
+	c.past = pastTables{}
 	if e.Rules != nil {
 		c.rules = e.Rules()
 	}

@@ -68,6 +68,11 @@ type Engine struct {
 	Proxies    func() *enrich.Proxies    // those in use now; nil: no proxy is trusted
 	Assets     func() *enrich.Assets     // those in use now; nil: no assets
 	Rules      func() *exclude.Rules     // those in use now; nil: nothing is excluded but own logs
+	// History has the tables of days past. With it, a record of such a day is
+	// enriched with those. nil: the newest tables count for all.
+	History *enrich.History
+	// TableVersions writes into each document which tables it was made with.
+	TableVersions bool
 	// AddFields are optional steps for every type whose documents have what they need.
 	AddFields []string
 	// Trial keeps what the rules exclude; [Converter.Matched] tells.
@@ -75,7 +80,8 @@ type Engine struct {
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 
-	close []func() // of what the filter opened
+	close   []func() // of what the filter opened
+	watched []watched
 }
 
 // Check reports whether a type can be compiled; for [logtype.Registry.AddCheck].

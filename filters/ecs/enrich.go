@@ -10,10 +10,11 @@ import (
 // enrich adds what tables know: where addresses are, which program a user
 // agent is, what indicators warn of.
 func (c *Converter) enrich() {
-	if c.p.client != nil && c.proxies.Len() > 0 {
+	c.chooseTables()
+	if c.p.client != nil && c.use.Proxies.Len() > 0 {
 		c.realClient(c.p.client)
 	}
-	if c.geo != nil {
+	if c.use.Geo != nil {
 		for i := range c.p.geo {
 			c.locate(&c.p.geo[i])
 		}
@@ -24,9 +25,10 @@ func (c *Converter) enrich() {
 	if c.agents != nil && c.p.agent != nil {
 		c.agent(c.p.agent)
 	}
-	if c.indicators != nil {
+	if c.use.Indicators != nil {
 		c.indicate()
 	}
+	c.use.Geo = nil // who waits for records must not keep databases alive
 }
 
 // addr returns the address in a slot.
@@ -67,7 +69,7 @@ func (c *Converter) realClient(r *clientRule) {
 		}
 		c.scratch = append(c.scratch, item...)
 	}
-	client, ok := c.proxies.Client(peer, c.made(start))
+	client, ok := c.use.Proxies.Client(peer, c.made(start))
 	if !ok {
 		return
 	}
@@ -87,7 +89,7 @@ func (c *Converter) locate(r *geoRule) {
 	if !ok {
 		return
 	}
-	f := c.geo.Lookup(a)
+	f := c.geo.LookupIn(c.use.Geo, a)
 	if f == nil {
 		return
 	}
@@ -134,7 +136,7 @@ func (c *Converter) agent(r *agentRule) {
 // indicate compares addresses and names with the indicators.
 func (c *Converter) indicate() {
 	m := &c.matches
-	m.Reset(c.indicators)
+	m.Reset(c.use.Indicators)
 	for _, f := range c.p.iocIP {
 		s := &c.slots[f.slot]
 		switch s.kind {

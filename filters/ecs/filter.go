@@ -40,6 +40,7 @@ type Filter struct {
 	watch   sync.WaitGroup
 	records *prometheus.CounterVec
 	stale   prometheus.Counter
+	tables  tableMetrics
 	failed  prometheus.Counter
 	cuts    prometheus.Counter
 	matches *prometheus.CounterVec
@@ -86,6 +87,7 @@ func New(cfg Config, p *process.Process, opts ...Option) (*Filter, error) {
 		Name: "siem_filter_cut_texts_total", Help: "Texts that were cut because a keyword field does not take them whole; @message has them.",
 	}))
 	f.matches = newMatches(p)
+	f.tables = newTableMetrics(p)
 	if err := p.LogTypes.AddCheck(Check); err != nil {
 		return nil, fmt.Errorf("filter ecs: %w", err)
 	}
@@ -110,6 +112,9 @@ func New(cfg Config, p *process.Process, opts ...Option) (*Filter, error) {
 		}
 	}
 	p.SetSettings("ecs", cfg)
+	if len(f.engine.watched) > 0 {
+		f.watch.Go(func() { f.watchTables(ctx) })
+	}
 	p.SetVersion("log_types", func() string { return p.LogTypes.Set().Version() })
 	f.workers.New = func() any {
 		return &worker{f: f, c: f.engine.NewConverter(), objects: map[uint64]*Object{}, matches: map[match]int{}}
@@ -119,11 +124,20 @@ func New(cfg Config, p *process.Process, opts ...Option) (*Filter, error) {
 
 // newEngine opens the tables that a Config names.
 func newEngine(cfg Config, p *process.Process, log *slog.Logger) (*Engine, error) {
-	e := &Engine{IDs: cfg.DocumentID, Collection: cfg.Collection, Agents: enrich.NewAgents(), Trial: cfg.ExcludeTrial, AddFields: cfg.AddFields}
+	e := &Engine{IDs: cfg.DocumentID, Collection: cfg.Collection, Agents: enrich.NewAgents(), Trial: cfg.ExcludeTrial, AddFields: cfg.AddFields, TableVersions: cfg.TableVersions}
+	if cfg.TablesOf == "event" {
+		e.History = enrich.OpenHistory(cfg.HistoryDir, log)
+	}
 	if cfg.GeoipDir != "" {
 		e.Geo = enrich.OpenGeo(cfg.GeoipDir, log)
 		e.close = append(e.close, e.Geo.Close)
-		p.SetVersion("geoip", func() string { return geoVersion(e.Geo) })
+		p.SetVersion("geoip", func() string { return e.Geo.Now().Version() })
+		e.watched = append(e.watched, watched{"geoip", e.Geo.Problem, func() (list []tableMade) {
+			for _, v := range e.Geo.Versions() {
+				list = append(list, tableMade{what: "the database " + v.Type, made: v.Built})
+			}
+			return list
+		}})
 	}
 	rules, err := openRules(cfg, p, log)
 	if err != nil {
@@ -141,33 +155,32 @@ func newEngine(cfg Config, p *process.Process, log *slog.Logger) (*Engine, error
 		file := enrich.OpenIndicators(cfg.IndicatorsFile, log)
 		e.Indicators = file.Load
 		p.SetVersion("indicators", func() string { return file.Load().Version() })
+		e.watched = append(e.watched, watched{"indicators", file.Problem, func() []tableMade {
+			t := file.Load()
+			if t == nil {
+				return nil
+			}
+			return []tableMade{{"the table of indicators", t.Head.Built, t.Head.ValidUntil}}
+		}})
 		e.close = append(e.close, file.Close)
 	}
 	if cfg.AssetsDir != "" {
 		assets := enrich.OpenAssets(cfg.AssetsDir, log)
 		e.Assets = assets.Load
 		p.SetVersion("assets", func() string { return assets.Load().Version })
+		e.watched = append(e.watched, watched{"assets", assets.Problem, undated})
 		e.close = append(e.close, assets.Close)
 	}
 	if cfg.ProxiesFile != "" {
-		e.Proxies = followed(e, cfg.ProxiesFile, log, "a proxy is not used; the others are", enrich.LoadProxies)
+		e.Proxies = followed(e, "proxies", cfg.ProxiesFile, log, "a proxy is not used; the others are", enrich.LoadProxies)
 		p.SetVersion("proxies", func() string { return e.Proxies().Version() })
 	}
 	return e, nil
 }
 
-// geoVersion names the databases that answer now.
-func geoVersion(g *enrich.Geo) string {
-	var list []string
-	for _, v := range g.Versions() {
-		list = append(list, v.Type+"@"+v.Built.UTC().Format(time.DateOnly))
-	}
-	return strings.Join(list, ",")
-}
-
 // followed opens a table that is read anew when its file is replaced. load
 // returns the rows that it left out too; left says so in the log.
-func followed[T any](e *Engine, path string, log *slog.Logger, left string, load func(io.Reader) (T, []error, error)) func() T {
+func followed[T any](e *Engine, name, path string, log *slog.Logger, left string, load func(io.Reader) (T, []error, error)) func() T {
 	file := follow.Open(path, log, func(r io.Reader) (T, error) {
 		table, problems, err := load(r)
 		for _, problem := range problems {
@@ -176,8 +189,12 @@ func followed[T any](e *Engine, path string, log *slog.Logger, left string, load
 		return table, err
 	})
 	e.close = append(e.close, file.Close)
+	e.watched = append(e.watched, watched{name, file.Problem, undated})
 	return file.Load
 }
+
+// undated is of tables that do not say when they were made.
+func undated() []tableMade { return nil }
 
 // Close stops watching files. A Process that runs may finish.
 func (f *Filter) Close() {

@@ -73,7 +73,7 @@ type standard struct {
 	module, ingested, version                    int
 	provider, account, region                    int
 	containerID, containerName, instance         int
-	threat                                       int
+	threat, tables                               int // tables: -1 where nobody wants to know
 }
 
 // source is one field of a record: a path into JSON, or a column. Where the
@@ -213,6 +213,9 @@ func compile(t *logtype.Type, more additions) (*plan, error) {
 	p.compileExpressions(&bad)
 	p.enrichment(&bad)
 	p.addAssets(more.assets)
+	if more.tables {
+		p.std.tables = p.slot(tablesField)
+	}
 	for _, name := range append([]string{t.Index.Name}, t.Index.Also...) {
 		rule, err := newIndexRule(name, t.Index)
 		if err != nil {
@@ -291,6 +294,7 @@ func (p *plan) enrichment(bad *settings.Problems) {
 		p.iocHash = append(p.iocHash, iocField{p.slot(name), name})
 	}
 	p.std.threat = p.slot("threat")
+	p.std.tables = -1
 }
 
 // slot returns the slot of an ECS path, and makes one.

@@ -178,6 +178,13 @@ type Assets struct {
 	Version string
 }
 
+func (a *Assets) version() string {
+	if a == nil {
+		return ""
+	}
+	return a.Version
+}
+
 // Table returns the table of a name, nil when there is none.
 func (a *Assets) Table(name string) *AssetTable {
 	if a != nil {

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/fluent-siem/fluent-siem/internal/code"
 	"github.com/fluent-siem/fluent-siem/internal/follow"
@@ -35,7 +36,7 @@ type Geo struct {
 	dir string
 	log *slog.Logger
 
-	current atomic.Pointer[tables]
+	current atomic.Pointer[GeoTables]
 	refused atomic.Uint64
 	swapped atomic.Uint64
 
@@ -45,17 +46,50 @@ type Geo struct {
 	ended  chan struct{}
 }
 
-// tables is one generation of databases: what is looked up in one of them is
-// looked up in all.
-type tables struct {
+// GeoTables are one generation of databases: what is looked up in one of them is
+// looked up in all. They do not change; nil is none.
+type GeoTables struct {
 	generation uint64
 	city, asn  *table
 	anonymous  *table
 	fragments  slots[fragment]
 }
 
+// generations numbers them, of whichever folder.
+var generations atomic.Uint64
+
+// Generation is another number for each state of the databases of a process.
+func (t *GeoTables) Generation() uint64 {
+	if t == nil {
+		return 0
+	}
+	return t.generation
+}
+
+// Versions lists the databases: City, ASN, Anonymous-IP, where present.
+func (t *GeoTables) Versions() (versions []Version) {
+	if t == nil {
+		return nil
+	}
+	for _, k := range kinds {
+		if db := *t.of(k); db != nil {
+			versions = append(versions, db.Version)
+		}
+	}
+	return versions
+}
+
+// Version names the databases, as type@day of their making, separated by commas.
+func (t *GeoTables) Version() string {
+	var list []string
+	for _, v := range t.Versions() {
+		list = append(list, strings.ReplaceAll(v.Type, " ", "_")+"@"+v.Built.UTC().Format(time.DateOnly))
+	}
+	return strings.Join(list, ",")
+}
+
 // of is the place of a kind's database.
-func (t *tables) of(k *kind) **table {
+func (t *GeoTables) of(k *kind) **table {
 	switch k {
 	case city:
 		return &t.city
@@ -105,7 +139,7 @@ func newGeo(dir string, log *slog.Logger) *Geo {
 	for _, k := range kinds {
 		g.states[k] = new(state)
 	}
-	g.current.Store(&tables{})
+	g.current.Store(&GeoTables{})
 	return g
 }
 
@@ -118,18 +152,12 @@ func (g *Geo) Close() {
 	}
 }
 
+// Now are the databases that answer now. It costs one atomic load.
+func (g *Geo) Now() *GeoTables { return g.current.Load() }
+
 // Versions lists the databases that answer now: City, ASN, Anonymous-IP, where
 // present.
-func (g *Geo) Versions() []Version {
-	var versions []Version
-	now := g.current.Load()
-	for _, k := range kinds {
-		if t := *now.of(k); t != nil {
-			versions = append(versions, t.Version)
-		}
-	}
-	return versions
-}
+func (g *Geo) Versions() []Version { return g.Now().Versions() }
 
 // Problem says what an operator should look at, "" when every database is
 // there and the newest one is in use.
@@ -157,7 +185,7 @@ func (g *Geo) refresh() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	old := g.current.Load()
-	next := &tables{generation: old.generation + 1, city: old.city, asn: old.asn, anonymous: old.anonymous}
+	next := &GeoTables{generation: generations.Add(1), city: old.city, asn: old.asn, anonymous: old.anonymous}
 	var taken []*table
 	replaced := int64(0)
 	for _, k := range kinds {
@@ -248,7 +276,7 @@ func find(dir string, files []string) (path string, info os.FileInfo) {
 }
 
 // lookup makes or finds the fragment for an address, nil when nothing is known.
-func (t *tables) lookup(a netip.Addr) *Fragment {
+func (t *GeoTables) lookup(a netip.Addr) *Fragment {
 	a = a.Unmap().WithZone("")
 	where, whose, hidden := t.city.lookup(a), t.asn.lookup(a), t.anonymous.lookup(a)
 	if where == nil && whose == nil && hidden == nil {
@@ -288,8 +316,9 @@ func (t *tables) lookup(a netip.Addr) *Fragment {
 	return &f.Fragment
 }
 
-// Reader returns a reader for one goroutine. It takes 128 KiB for its cache.
-func (g *Geo) Reader() *GeoReader { return &GeoReader{geo: g, generation: g.current.Load().generation} }
+// Reader returns a reader for one goroutine. It takes 128 KiB for its cache. That
+// of a nil Geo looks up in databases that it is given.
+func (g *Geo) Reader() *GeoReader { return &GeoReader{geo: g} }
 
 // GeoReader looks up addresses for one goroutine.
 type GeoReader struct {
@@ -305,18 +334,20 @@ type geoEntry struct {
 	fragment *Fragment
 }
 
-// Lookup returns what is known of a: nil when nothing, as for private
-// addresses. An address seen lately costs a few nanoseconds. It does not fail
-// and does not allocate for what it knows already.
-func (r *GeoReader) Lookup(a netip.Addr) *Fragment {
-	now := r.geo.current.Load()
-	if now.generation != r.generation {
+// Lookup returns what is known of a now; see [GeoReader.LookupIn].
+func (r *GeoReader) Lookup(a netip.Addr) *Fragment { return r.LookupIn(r.geo.Now(), a) }
+
+// LookupIn returns what these databases know of a: nil when nothing, as for
+// private addresses. An address seen lately costs a few nanoseconds. It does not
+// fail and does not allocate for what it knows already.
+func (r *GeoReader) LookupIn(t *GeoTables, a netip.Addr) *Fragment {
+	if t.generation != r.generation {
 		clear(r.cache[:])
-		r.generation = now.generation
+		r.generation = t.generation
 	}
 	e := &r.cache[cacheSlot(a)]
 	if e.addr != a {
-		e.addr, e.fragment = a, now.lookup(a)
+		e.addr, e.fragment = a, t.lookup(a)
 	}
 	return e.fragment
 }

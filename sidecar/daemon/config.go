@@ -20,6 +20,7 @@ import (
 	"github.com/fluent-siem/fluent-siem/sidecar/emf"
 	"github.com/fluent-siem/fluent-siem/sidecar/feed"
 	"github.com/fluent-siem/fluent-siem/sidecar/feed/geoip"
+	"github.com/fluent-siem/fluent-siem/sidecar/feed/history"
 	"github.com/fluent-siem/fluent-siem/sidecar/feed/ioc"
 	"github.com/fluent-siem/fluent-siem/sidecar/feed/proxies"
 	"github.com/fluent-siem/fluent-siem/sidecar/indexmetrics"
@@ -73,6 +74,7 @@ var sections = map[string]opener{
 	"geoip":      feeding("geoip", geoip.Load, geoip.Run),
 	"indicators": feeding("indicators", ioc.Load, ioc.Run),
 	"proxies":    feeding("proxies", proxies.Load, proxies.Run),
+	"history":    feeding("history", history.Load, history.Run),
 	"throttle": func(s *config.Section, b base) (duty, error) {
 		cfg := throttle.Defaults()
 		cfg.StateDir = b.stateDir

@@ -10,6 +10,7 @@ import (
 	"github.com/fluent-siem/fluent-siem/outputs/opensearch"
 	"github.com/fluent-siem/fluent-siem/sidecar/emf"
 	"github.com/fluent-siem/fluent-siem/sidecar/feed/geoip"
+	"github.com/fluent-siem/fluent-siem/sidecar/feed/history"
 	"github.com/fluent-siem/fluent-siem/sidecar/feed/ioc"
 	"github.com/fluent-siem/fluent-siem/sidecar/feed/proxies"
 	"github.com/fluent-siem/fluent-siem/sidecar/indexmetrics"
@@ -47,6 +48,7 @@ func TestManual(t *testing.T) {
 		{"indicators", "../feed/ioc/config.go", ioc.Defaults()},
 		{"indicators: each of the list feeds", "../feed/ioc/config.go", ioc.FeedConfig{}},
 		{"proxies", "../feed/proxies/proxies.go", proxies.Defaults()},
+		{"history: the tables of days past", "../feed/history/history.go", history.Defaults()},
 		{"opensearch: the cluster, with the settings of the output", "../../outputs/opensearch/config.go", opensearch.Defaults()},
 		{"throttle", "../throttle/config.go", throttle.Defaults()},
 		{"cloudwatch_metrics", "../emf/emf.go", emf.Defaults()},
