@@ -150,32 +150,82 @@ func splitWhitespace(dst [][]byte, line []byte) [][]byte {
 // separator or the end of the line follows, so quotes inside survive. With
 // brackets, a column that begins with [ ends with ].
 func splitSeparated(dst [][]byte, line []byte, sep, quote byte, brackets bool) [][]byte {
+	quotes := closer{by: quote}
+	bracket := closer{by: ']'}
 	for {
-		closer := byte(0)
+		end := -1
 		switch {
 		case len(line) == 0:
 		case quote != 0 && line[0] == quote:
-			closer = quote
+			end = quotes.find(line, sep)
 		case brackets && line[0] == '[':
-			closer = ']'
+			end = bracket.find(line, sep)
 		}
-		if closer != 0 {
-			end := closing(line, sep, closer)
-			if end > 0 {
-				dst = append(dst, line[1:end])
-				if end+1 >= len(line) {
-					return dst
-				}
-				line = line[end+2:]
-				continue
+		next := 0
+		if end > 0 {
+			dst, next = append(dst, line[1:end]), end+2
+			if end+1 >= len(line) {
+				return dst
 			}
+		} else {
+			i := bytes.IndexByte(line, sep)
+			if i < 0 {
+				return append(dst, line)
+			}
+			dst, next = append(dst, line[:i]), i+1
 		}
-		i := bytes.IndexByte(line, sep)
-		if i < 0 {
-			return append(dst, line)
+		quotes.pass(line[:next])
+		line = line[next:]
+	}
+}
+
+// closer finds where enclosed columns of one line end. What it has learned of the
+// rest of the line keeps the time linear, whatever the line is.
+type closer struct {
+	by    byte
+	known bool // left is
+	left  int  // quotes from the column's begin on
+	first bool // no pairs are left behind any end: the first one counts
+	none  bool // no separator follows any in the rest of the line
+}
+
+// find returns the end of the column that line begins with: the first closing
+// character that a separator or the end of the line follows, and behind which the
+// quotes come in pairs; if they never do, the first.
+func (c *closer) find(line []byte, sep byte) int {
+	if c.none {
+		return -1
+	}
+	quoted := line[0] == c.by
+	if quoted && !c.known {
+		c.known, c.left = true, bytes.Count(line, line[:1])
+	}
+	first, seen := -1, 1
+	for i := 1; i < len(line); i++ {
+		j := bytes.IndexByte(line[i:], c.by)
+		if j < 0 {
+			break
 		}
-		dst = append(dst, line[:i])
-		line = line[i+1:]
+		i += j
+		seen++
+		if i+1 < len(line) && line[i+1] != sep {
+			continue
+		}
+		if !quoted || c.first || (c.left-seen)%2 == 0 {
+			return i
+		}
+		if first < 0 {
+			first = i
+		}
+	}
+	c.first, c.none = first >= 0, first < 0
+	return first
+}
+
+// pass moves the closer behind a part of the line.
+func (c *closer) pass(part []byte) {
+	if c.known {
+		c.left -= bytes.Count(part, []byte{c.by})
 	}
 }
 
@@ -198,30 +248,6 @@ func (c *Converter) undouble(quote byte) {
 		c.scratch = append(c.scratch, col...)
 		c.cols[i] = c.scratch[start:len(c.scratch):len(c.scratch)]
 	}
-}
-
-// closing finds the end of a column that is enclosed: the first closer that a
-// separator or the end of the line follows, and behind which the quotes come in
-// pairs; if they never do, the first.
-func closing(line []byte, sep, closer byte) int {
-	first := -1
-	for i := 1; i < len(line); i++ {
-		j := bytes.IndexByte(line[i:], closer)
-		if j < 0 {
-			break
-		}
-		i += j
-		if i+1 < len(line) && line[i+1] != sep {
-			continue
-		}
-		if closer != line[0] || bytes.Count(line[i+1:], line[:1])%2 == 0 {
-			return i
-		}
-		if first < 0 {
-			first = i
-		}
-	}
-	return first
 }
 
 // splitter writes the fields of text to into; false leaves them empty.

@@ -3,7 +3,10 @@ package ecs
 import (
 	"bytes"
 	"net/netip"
+	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/fluent-siem/fluent-siem/filters/logtype"
 	"github.com/fluent-siem/fluent-siem/internal/lease"
@@ -51,6 +54,57 @@ func equal(got [][]byte, want []string) bool {
 	return true
 }
 
+// TestColumnsTakeLinearTime: no line, and clients write parts of many, makes its
+// columns a matter of its length squared.
+func TestColumnsTakeLinearTime(t *testing.T) {
+	columns := &logtype.Columns{Separator: ",", Quote: `"`, Brackets: true}
+	for _, part := range []string{`"",`, `"a","`, `"a,`, `"a",b"c,`, `[a,`, `[a],`, `"`, `,"x""`, `a"",""b`} {
+		for _, head := range []string{"", `"`, `"a",`} {
+			line := []byte(head + strings.Repeat(part, 1<<20/len(part)))
+			start := time.Now()
+			splitColumns(nil, line, columns)
+			if took := time.Since(start); took > 5*time.Second { // squared, it is minutes
+				t.Errorf("%s%s…: %v for %d bytes", head, part, took, len(line))
+			}
+		}
+	}
+}
+
+// naiveColumns is what splitSeparated promises, without its memory.
+func naiveColumns(line []byte, sep, quote byte, brackets bool) (all [][]byte) {
+	for {
+		end := -1
+		if len(line) > 0 && (line[0] == quote || brackets && line[0] == '[') {
+			by := map[bool]byte{true: quote, false: ']'}[line[0] == quote]
+			for i := 1; i < len(line); i++ {
+				if line[i] != by || i+1 < len(line) && line[i+1] != sep {
+					continue
+				}
+				if by == ']' || bytes.Count(line[i+1:], []byte{quote})%2 == 0 {
+					end = i
+					break
+				}
+				if end < 0 {
+					end = i
+				}
+			}
+		}
+		if end > 0 {
+			all = append(all, line[1:end])
+			if end+1 >= len(line) {
+				return all
+			}
+			line = line[end+2:]
+			continue
+		}
+		column, rest, more := bytes.Cut(line, []byte{sep})
+		if all = append(all, column); !more {
+			return all
+		}
+		line = rest
+	}
+}
+
 func TestSplitters(t *testing.T) {
 	for _, c := range []struct {
 		as, text string
@@ -78,7 +132,9 @@ func TestSplitters(t *testing.T) {
 }
 
 func FuzzColumns(f *testing.F) {
-	f.Add([]byte(`a "b c" d`))
+	for _, s := range []string{`a "b c" d`, `"a"b" "c" [d "e] f" g`, `"a [b "c" ] "d`, `"a"" "b"" " [x] "`} {
+		f.Add([]byte(s))
+	}
 	f.Fuzz(func(t *testing.T, line []byte) {
 		got := splitSeparated(nil, line, ' ', 0, false)
 		if back := bytes.Join(got, []byte(" ")); !bytes.Equal(back, line) {
@@ -90,6 +146,12 @@ func FuzzColumns(f *testing.F) {
 		}
 		if n > len(line) {
 			t.Errorf("%q: columns hold more than the line", line)
+		}
+		for _, brackets := range []bool{false, true} {
+			got, want := splitSeparated(nil, line, ' ', '"', brackets), naiveColumns(line, ' ', '"', brackets)
+			if !slices.EqualFunc(got, want, bytes.Equal) {
+				t.Errorf("%q: %q, want %q", line, got, want)
+			}
 		}
 		for _, s := range splitterTable {
 			s.split(line, make([][]byte, s.n))
