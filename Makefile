@@ -7,10 +7,11 @@
 # make reload  200 reloads and 200 stops of the libraries in the test host (ROUNDS=200)
 # make bench   how fast it is: a table, and build/bench.json
 # make lint    gofmt, vet, staticcheck, the shell scripts
+# make packages  build, and a deb and an rpm of it in build/ (VERSION=1.2.3)
 # make clean   stops the services and removes build/
 GO ?= go
 
-.PHONY: build demo test fuzz chaos race reload bench lint clean
+.PHONY: build demo test fuzz chaos race reload bench lint clean packages packages-only
 build: plugins test-host build/fluent-siem
 
 include plugins/fluentbit/build.mk
@@ -60,6 +61,13 @@ lint:
 	$(GO) run $(STATICCHECK) -checks inherit,ST1000 ./...
 	@for f in $(SCRIPTS); do bash -n $$f || exit 1; done
 	@if command -v shellcheck >/dev/null; then shellcheck -S warning $(SCRIPTS); else echo "shellcheck is not installed: shell scripts were only parsed"; fi
+
+NFPM = github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
+VERSION ?= 0.0.0
+ARCH ?= $(shell $(GO) env GOARCH)
+packages: build packages-only
+packages-only: # of what is in build/ already
+	@for p in deb rpm; do VERSION=$(VERSION) ARCH=$(ARCH) $(GO) run $(NFPM) package -f conf/deploy/packages/nfpm.yaml -p $$p -t build/ || exit 1; done
 
 clean:
 	test/services/services stop
