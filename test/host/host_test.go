@@ -1,6 +1,8 @@
 package host_test
 
 import (
+	"flag"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -43,18 +45,44 @@ func TestEveryEra(t *testing.T) {
 	}
 }
 
-func TestReloadTwentyTimesUnderLoad(t *testing.T) {
+// rounds is how often the two tests below do what they do; `make reload` says 200.
+var rounds = flag.Int("rounds", 20, "how often to reload, and to stop")
+
+func TestReloadsUnderLoad(t *testing.T) {
 	p, c := newPipe(t, "reload"), newCluster(t)
 	conf := configPath(t)
 	writeConfig(t, conf, ours, p.input(), filterECS("siem*"), c.output(t, "siem*"))
 	h := start(t, "test-host", conf)
 	h.awaitLog("host: started", 1)
 	n := 0
-	for i := range 20 {
+	for i := range *rounds {
 		n += p.put(3, 300)
 		h.signal(syscall.SIGHUP)
 		h.awaitLog("host: reloaded", i+1)
 	}
+	h.waitEmpty(t.Context(), p)
+	h.awaitDocuments(c, n)
+	h.stop(20 * time.Second)
+}
+
+// Whatever is under way when the end comes: no crash, and what was on its way is
+// loaded by the next, once.
+func TestStopsAtAnyMoment(t *testing.T) {
+	const seed = 5
+	t.Log("seed", seed)
+	r := rand.New(rand.NewPCG(seed, 0))
+	p, c := newPipe(t, "stop"), newCluster(t)
+	conf := configPath(t)
+	writeConfig(t, conf, ours, p.input("drain_timeout", "1s"), filterECS("siem*"), c.output(t, "siem*"))
+	n := 0
+	for range *rounds {
+		n += p.put(3, 300)
+		h := start(t, "test-host", conf)
+		h.awaitLog("host: started", 1)
+		time.Sleep(time.Duration(r.IntN(150)) * time.Millisecond) // the moment
+		h.stop(20 * time.Second)
+	}
+	h := start(t, "test-host", conf)
 	h.waitEmpty(t.Context(), p)
 	h.awaitDocuments(c, n)
 	h.stop(20 * time.Second)
