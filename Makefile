@@ -52,6 +52,7 @@ reload:
 
 bench: build
 	@$(GO) run ./test/bench
+	@$(GO) test -run '^$$' -bench 'BenchmarkEvent$$' ./filters/enrich
 
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 SCRIPTS = .ci/run test/services/services $(wildcard test/*/*.sh test/*/*/*.sh)
