@@ -30,8 +30,10 @@ type Config struct {
 
 	// LookAhead is how many messages of a queue are held beside those that are being
 	// read, to choose the next one from. Each takes some 2 KB, and is extended twice in
-	// a visibility timeout, ten in a request; other processes do not see it meanwhile.
-	// 0: messages are read as they come.
+	// a visibility timeout, ten in a request. Other processes do not see it meanwhile,
+	// and one that is held when the process is killed counts as received once more: a
+	// fleet, or a redrive policy with few receipts, wants few. 0: messages are read as
+	// they come.
 	LookAhead int `conf:"look_ahead"`
 
 	// BacklogQueueURL is a queue for messages whose objects are not fresh. The input
@@ -159,7 +161,7 @@ func Defaults() Config {
 	return Config{
 		Priority:     []string{"guardduty", "securityhub", "cloudtrail"},
 		FreshFor:     15 * time.Minute,
-		LookAhead:    1000,
+		LookAhead:    100,
 		PathStyle:    "auto",
 		StateDir:     "/var/lib/fluent-siem",
 		Ledger:       true,
