@@ -30,6 +30,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/fluent-siem/fluent-siem/filters/enrich"
+	"github.com/fluent-siem/fluent-siem/internal/code"
 	"github.com/fluent-siem/fluent-siem/internal/settings"
 	"github.com/fluent-siem/fluent-siem/sidecar/config"
 	"github.com/fluent-siem/fluent-siem/sidecar/feed"
@@ -107,10 +108,10 @@ func Run(ctx context.Context, cfg Config, env feed.Env, _ *feed.Metrics) error {
 	for last := ""; ; {
 		problem := ""
 		if err := k.keep(time.Now()); err != nil {
-			problem = "degraded: tables of today are not kept: " + err.Error()
-		}
-		if problem != last && problem != "" {
-			env.Log.Error("tables of today are not kept; those of other days are", "dir", cfg.Dir, "error", strings.TrimPrefix(problem, "degraded: "))
+			problem = code.History.In("degraded: tables of today are not kept: " + err.Error())
+			if problem != last {
+				env.Log.Error("tables of today are not kept; those of other days are", "dir", cfg.Dir, "error", err, code.History.Attr())
+			}
 		}
 		last = problem
 		env.Health("history", problem)
