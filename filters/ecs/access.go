@@ -163,7 +163,7 @@ func cutTime(line []byte, cols *[accN][]byte) (head, rest []byte, ok bool) {
 			cols[accTime] = line[i+2 : i+n]
 			return line[:i], after, true
 		}
-		from = i + 2
+		from = i + n // brackets that open before the same ] fare no better
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"strings"
 	"testing"
+	"time"
 )
 
 func accessMap(line, forwarded string) (map[string]string, bool) {
@@ -82,14 +83,34 @@ func wanted(s string) map[string]string {
 	return m
 }
 
+// TestAccessTakesLinearTime: brackets in a name are each looked at once.
+func TestAccessTakesLinearTime(t *testing.T) {
+	name := strings.Repeat(" [", 1<<20)
+	var cols [accN][]byte
+	start := time.Now()
+	_, ok := splitAccess([]byte(`192.0.2.1 -`+name+`] [t] "GET / HTTP/1.1" 200 5`), &cols, "")
+	if took := time.Since(start); took > 5*time.Second || !ok || string(cols[accTime]) != "t" {
+		t.Errorf("%v: %v, time %q", took, ok, cols[accTime])
+	}
+}
+
 // FuzzAccess: whatever a line holds, its fields are parts of it.
 func FuzzAccess(f *testing.F) {
 	f.Add([]byte(`203.0.113.5, 10.0.0.1 192.0.2.1 - a [x] "GET / HTTP/1.1" 200 5 "-" "ua" "203.0.113.5"`), "last")
+	f.Add([]byte(`192.0.2.1 - - [x] "GET / HTTP/1.1" 200 5 "-" "ua" 1 0.2 [a] [] 10.0.0.1:80, 10.0.0.2:80 : - "q" x`), "")
 	f.Add([]byte(`[x] 192.0.2.1 TLSv1.2 AES "GET / HTTP/1.1" -`), "first")
 	f.Fuzz(func(t *testing.T, line []byte, forwarded string) {
 		var cols [accN][]byte
-		if _, ok := splitAccess(line, &cols, forwarded); !ok {
+		rest, ok := splitAccess(line, &cols, forwarded)
+		if !ok {
 			return
+		}
+		for len(rest) > 0 {
+			item, after := tailItem(rest)
+			if len(after) >= len(rest) || !bytes.Contains(rest, item) {
+				t.Fatalf("%q: the tail %q came apart as %q and %q", line, rest, item, after)
+			}
+			rest = after
 		}
 		if len(cols[accHost]) == 0 || len(cols[accTime]) == 0 {
 			t.Errorf("%q has neither address nor time", line)
