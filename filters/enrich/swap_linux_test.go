@@ -56,6 +56,7 @@ func TestSwapsUnderLoad(t *testing.T) {
 		t.Fatal(err)
 	}
 	assets := newAssetFolder(used, slog.New(slog.DiscardHandler))
+	var proxies atomic.Pointer[Proxies]
 	swap := func(n int) {
 		t.Helper()
 		for _, name := range []string{"GeoLite2-City.mmdb", "GeoLite2-ASN.mmdb", "indicators.ioc", "networks.csv"} {
@@ -63,6 +64,12 @@ func TestSwapsUnderLoad(t *testing.T) {
 		}
 		geo.refresh()
 		assets.refresh()
+		// In each version one network is trusted, and in all of them the peer's.
+		list, _, err := LoadProxies(strings.NewReader(fmt.Sprintf("81.2.69.0/24\n10.%d.0.0/16\n10.%d.0.0/16\n", n%versions, n%versions+100)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		proxies.Store(list)
 		table, err := indicator.OpenFile(filepath.Join(used, "indicators.ioc"))
 		if err != nil {
 			t.Fatal(err)
@@ -90,6 +97,8 @@ func TestSwapsUnderLoad(t *testing.T) {
 				m.Addr("source.ip", a)
 				m.Domain("dns.question.name", "www.evil.example")
 				asset := assets.Load().Table("networks").Find("", a)
+				trusted := proxies.Load()
+				client, ok := trusted.Client(a, []byte("203.0.113.1, 10.0.0.1, 10.100.0.1"))
 				if took := processor() - spent; took > 10*time.Millisecond {
 					t.Errorf("an event's look-ups worked for %v", took)
 				}
@@ -99,6 +108,11 @@ func TestSwapsUnderLoad(t *testing.T) {
 				events.Add(1)
 				if f == nil || m.Empty() || asset == nil {
 					t.Errorf("an event was not enriched: %v, %v, %v", f, m.Empty(), asset)
+					return
+				}
+				// Of the first version the list ends before its two networks, of others at once.
+				if want := map[bool]string{true: "203.0.113.1", false: "10.100.0.1"}[trusted.Trusts(netip.MustParseAddr("10.0.0.1"))]; !ok || client.String() != want {
+					t.Errorf("an event has parts of two lists of proxies: %v, want %s", client, want)
 					return
 				}
 				if asset[1].Text != asset[2].Text {
