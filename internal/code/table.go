@@ -231,7 +231,7 @@ var table = []Entry{
 	{Board, "", "The fleet's order cannot be published", "other hosts go on as before, and freely when the last order runs out", "allow s3:PutObject to the place of the fleet's order"},
 	{Alert, "", "An alert was not delivered", "what it says is in the log", "correct the topic or webhook"},
 	{MetricLines, "", "A line of metrics for CloudWatch was not written", "its numbers are part of the next line", "start the CloudWatch agent, or correct where the lines go"},
-	{History, "", "The tables of today were not kept for backfills", "those of other days are; they are tried again; a backfill of today's objects uses the tables of then", "free disk space, or make the folder writable"},
+	{History, "", "The tables of today were not kept for backfills", "those of other days are; it is tried again; events of today that are loaded later have the tables that were kept last", "free disk space, or make the folder writable"},
 
 	{"FS7001", "fluent-siem backfill", "A backfill was interrupted", "what was announced is announced; the same command goes on where it was", "see the error, then run it again"},
 	{"FS7002", "fluent-siem ledger list", "The ledger cannot be read", "nothing is changed", "ask again, or stop the process that holds it and does not answer"},
