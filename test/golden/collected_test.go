@@ -3,6 +3,7 @@ package golden
 // Reasons that several rows of collected share.
 const (
 	filebeats     = "what another program makes of the file beside it: TestFilebeat compares where both have a field"
+	beatsFields   = "what Filebeat makes of the file beside it, in fields of its own"
 	libaudit      = "what go-libaudit makes of the file beside it, in fields of its own"
 	ss4o          = "documents in OpenSearch's schema for observability (ss4o), made of logs"
 	apiAnswer     = "the answer of an API, with its metadata, not an event"
@@ -18,6 +19,8 @@ const (
 
 // collected are the files of the collection; the first row whose pattern matches counts.
 var collected = []settled{
+	{files: "elasticache-redis-slowlog/*-expected.json", reason: beatsFields},
+	{files: "msk/*-expected.json", reason: beatsFields},
 	{files: "*/*-expected.json", reason: filebeats},
 	{files: "linux-auditd/*.golden", reason: libaudit},
 	{files: "*/catalog-*ss4o.json", reason: ss4o},
@@ -63,7 +66,7 @@ var collected = []settled{
 	{files: "eks-audit/*", logType: "kubernetes-audit"},
 	{files: "elasticache-redis-slowlog/awsdocs-slowlog*", logType: "elasticache-redis-slowlog"},
 	{files: "elasticache-redis-slowlog/awsdocs-enginelog*", logType: "elasticache-redis-enginelog"},
-	{files: "elasticache-redis-slowlog/filebeat-*", reason: "the log of a Redis server of one's own, without year or zone; ElastiCache's is elasticache-redis-enginelog"},
+	{files: "elasticache-redis-slowlog/filebeat-*", reason: "the log of a Redis server of one's own, which each version writes otherwise; ElastiCache's is elasticache-redis-enginelog"},
 	{files: "elb-alb/*", logType: "alb"},
 	{files: "elb-clb/*", logType: "clb"},
 	{files: "elb-nlb/*", logType: "nlb"},
@@ -118,6 +121,7 @@ var collected = []settled{
 	{files: "windows-event/*", logType: "windows-event"},
 	{files: "windows-iis/filebeat-iis-error-*", logType: "windows-httperr"},
 	{files: "windows-iis/*", logType: "windows-iis"},
+	{files: "workspaces/custodian-describe-*", logType: "workspaces-inventory", within: "data.Workspaces"},
 	{files: "workspaces/custodian-*", reason: apiAnswer},
 	{files: "workspaces/*", logType: "workspaces-event"},
 }
