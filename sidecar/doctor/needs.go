@@ -41,8 +41,10 @@ type Need struct {
 
 // Needs are all permissions there are.
 var Needs = []Need{
-	{"ReadQueue", "queue_url", []string{"sqs:ReceiveMessage", "sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes"},
+	{"ReadQueue", "queue_url, backlog_queue_url", []string{"sqs:ReceiveMessage", "sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes"},
 		"notifications are received, held while their records are loaded, and deleted when each has a verdict", queues(false)},
+	{"MoveBacklog", "backlog_queue_url", []string{"sqs:SendMessage"},
+		"messages of objects that are not fresh are moved to that queue", backlog},
 	{"SplitObjects", "split_records", []string{"sqs:SendMessage"},
 		"the rest of a large object is announced to the queue again", queues(true)},
 	{"ReadLogs", "queue_url", []string{"s3:GetObject", "s3:GetObjectVersion"},
@@ -101,6 +103,15 @@ func (p *Plan) sidecar() Identity {
 	return Identity{"", "", p.Sidecar.Region, e, e, e, e, e != ""}
 }
 
+// queuesOf are those that an input reads.
+func (p *Plan) queuesOf(i int) []string {
+	in := p.Inputs[i]
+	if in.BacklogQueueURL == "" {
+		return in.QueueURL
+	}
+	return append(slices.Clone(in.QueueURL), in.BacklogQueueURL)
+}
+
 func queues(split bool) func(*Plan) []Grant {
 	return func(p *Plan) (list []Grant) {
 		for i, in := range p.Inputs {
@@ -108,13 +119,22 @@ func queues(split bool) func(*Plan) []Grant {
 				continue
 			}
 			g := Grant{As: p.reader(i)}
-			for _, q := range in.QueueURL {
+			for _, q := range p.queuesOf(i) {
 				g.Resources = append(g.Resources, Resource{queueARN(q, in.Region), q})
 			}
 			list = append(list, g)
 		}
 		return list
 	}
+}
+
+func backlog(p *Plan) (list []Grant) {
+	for i, in := range p.Inputs {
+		if q := in.BacklogQueueURL; q != "" {
+			list = append(list, Grant{p.reader(i), []Resource{{queueARN(q, in.Region), q}}})
+		}
+	}
+	return list
 }
 
 // logs are the buckets whose objects are announced; those of bucket_roles are

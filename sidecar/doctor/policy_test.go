@@ -4,12 +4,21 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/fluent-siem/fluent-siem/filters/ecs"
+	"github.com/fluent-siem/fluent-siem/internal/settings"
+	"github.com/fluent-siem/fluent-siem/outputs/opensearch"
+	"github.com/fluent-siem/fluent-siem/plugins/s3sqs"
 	"github.com/fluent-siem/fluent-siem/sidecar/daemon"
+	"github.com/fluent-siem/fluent-siem/sidecar/feed/geoip"
+	"github.com/fluent-siem/fluent-siem/sidecar/feed/ioc"
 	"github.com/fluent-siem/fluent-siem/sidecar/hostconfig"
+	"github.com/fluent-siem/fluent-siem/sidecar/indexmetrics"
+	"github.com/fluent-siem/fluent-siem/sidecar/throttle"
 )
 
 const queue = "[INPUT]\n name s3_sqs\n queue_url https://sqs.eu-west-1.amazonaws.com/123456789012/siem\n"
@@ -24,8 +33,10 @@ func TestAPolicyHoldsWhatTheConfigurationNeeds(t *testing.T) {
 		keys                  []string
 		want                  []string // what comes on top of bare; with a role: all
 	}{
-		"bare":                {config: queue},
-		"split":               {config: queue + " split_records 5000\n", want: []string{"SplitObjects arn:aws:sqs:eu-west-1:123456789012:siem"}},
+		"bare":  {config: queue},
+		"split": {config: queue + " split_records 5000\n", want: []string{"SplitObjects arn:aws:sqs:eu-west-1:123456789012:siem"}},
+		"backlog": {config: queue + " backlog_queue_url https://sqs.eu-west-1.amazonaws.com/123456789012/old\n",
+			want: []string{"ReadQueue arn:aws:sqs:eu-west-1:123456789012:old", "MoveBacklog arn:aws:sqs:eu-west-1:123456789012:old"}},
 		"key":                 {config: queue, keys: []string{"arn:aws:kms:eu-west-1:123456789012:key/k"}, want: []string{"Decrypt arn:aws:kms:eu-west-1:123456789012:key/k"}},
 		"role by":             {config: queue + " bucket_roles other=" + role + ";id\n", want: []string{"AssumeRole " + role}},
 		"role of":             {config: queue + " bucket_roles other=" + role + ";id\n", role: role, want: []string{"ReadLogs arn:aws:s3:::other/*", "TellGoneFromDenied arn:aws:s3:::other"}},
@@ -87,5 +98,43 @@ func TestAPolicyHoldsWhatTheConfigurationNeeds(t *testing.T) {
 				t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 			}
 		})
+	}
+}
+
+// speaksOfAWS are names of settings that may need a permission.
+var speaksOfAWS = regexp.MustCompile(`queue|bucket|s3|sqs|sns|ssm|parameter|kms|role|publish|take|dead_letters|topic|_url$|^url$|^to$|auth`)
+
+// needNothing are those of them that do not, each for its reason.
+var needNothing = map[string]string{
+	"aws_s3_endpoint":       "where, not what",
+	"aws_sqs_endpoint":      "where, not what",
+	"aws_ssm_endpoint":      "where, not what",
+	"aws_sts_endpoint":      "where, not what",
+	"expected_bucket_owner": "a condition of other requests",
+	"to":                    "index_metrics.bucket is the place",
+	"sha256_url":            "beside url, and read as it is",
+}
+
+// TestNoSettingOfAWSIsForgotten: each setting that speaks of something in AWS
+// stands in the table, or needs nothing.
+func TestNoSettingOfAWSIsForgotten(t *testing.T) {
+	said := ""
+	for _, n := range Needs {
+		said += " " + n.Setting
+	}
+	looked := 0
+	for _, cfg := range []any{s3sqs.Config{}, ecs.Config{}, opensearch.Config{}, geoip.SourceConfig{}, ioc.Config{}, ioc.FeedConfig{}, throttle.Config{}, indexmetrics.Config{}} {
+		for _, key := range settings.Keys(cfg) {
+			if !speaksOfAWS.MatchString(key) {
+				continue
+			}
+			looked++
+			if !regexp.MustCompile(`(^|[ .])`+key+`($|[ ,])`).MatchString(said) && needNothing[key] == "" {
+				t.Errorf("%T: %s stands in no row of Needs", cfg, key)
+			}
+		}
+	}
+	if looked < 20 {
+		t.Errorf("only %d settings were looked at", looked)
 	}
 }

@@ -38,13 +38,14 @@ func (x *examination) queues(ctx context.Context) {
 		if s == nil {
 			continue
 		}
-		for _, url := range in.QueueURL {
-			x.queue(ctx, s, url)
+		for _, url := range x.plan.queuesOf(i) {
+			x.queue(ctx, s, url, url != in.BacklogQueueURL)
 		}
 	}
 }
 
-func (x *examination) queue(ctx context.Context, s *session, url string) {
+// queue looks at one; announced says that services send to it, not we.
+func (x *examination) queue(ctx context.Context, s *session, url string, announced bool) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	out, err := s.sqs(url).GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{QueueUrl: &url, AttributeNames: []types.QueueAttributeName{types.QueueAttributeNameAll}})
@@ -58,8 +59,10 @@ func (x *examination) queue(ctx context.Context, s *session, url string) {
 	a := attributes(out.Attributes)
 	x.visibility(url, a)
 	x.redrive(ctx, s, url, a)
-	x.encryption(ctx, s, url, a)
-	x.permit(url, a)
+	if announced {
+		x.encryption(ctx, s, url, a)
+		x.permit(url, a)
+	}
 }
 
 // attributes are those of a queue.
