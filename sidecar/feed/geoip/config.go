@@ -47,6 +47,11 @@ type Config struct {
 	// Endpoint is where MaxMind's downloads are.
 	Endpoint string `conf:"endpoint"`
 
+	// Publish is a folder in S3 where each database is put too, as NAME.mmdb with its
+	// checksum in NAME.mmdb.sha256, for a fleet: s3://bucket/GeoLite2/. Other hosts
+	// name them as sources.
+	Publish string `conf:"publish"`
+
 	// Sources are databases from elsewhere.
 	Sources []SourceConfig
 }
@@ -115,6 +120,9 @@ func (c Config) Validate() error {
 	}
 	if c.Jitter < 0 || c.Jitter > 1 {
 		bad.Add("jitter", "%v; use a number from 0 to 1", c.Jitter)
+	}
+	if p := c.Publish; p != "" && (!strings.HasPrefix(p, "s3://") || !strings.HasSuffix(p, "/")) {
+		bad.Add("publish", "%q; write s3://bucket/prefix/", p)
 	}
 	if u, err := url.Parse(c.Endpoint); err != nil || u.Host == "" {
 		bad.Add("endpoint", "it has no host; write a URL like https://download.maxmind.com")

@@ -18,6 +18,8 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -44,10 +46,16 @@ func Run(ctx context.Context, cfg Config, env feed.Env, tasks *feed.Metrics) err
 	g, ctx := errgroup.WithContext(ctx)
 	for _, s := range cfg.sources() {
 		to := feed.Copy{Path: filepath.Join(cfg.Dir, s.name+".mmdb"), Previous: true}
+		published := "" // by this process
 		g.Go(func() error {
 			return feed.Task{
 				Name: "geoip/" + s.name, Every: cfg.Interval, Jitter: cfg.Jitter, Last: to.Meta().Checked,
-				Do: func(ctx context.Context) (bool, error) { return cfg.refresh(ctx, env.Client, s, to) },
+				Do: func(ctx context.Context) (changed bool, err error) {
+					if changed, err = cfg.refresh(ctx, env.Client, s, to); err == nil {
+						published, err = cfg.publish(ctx, env.Client, to, published)
+					}
+					return changed, err
+				},
 			}.Run(ctx, env, tasks)
 		})
 	}
@@ -66,6 +74,35 @@ func (c Config) refresh(ctx context.Context, client *feed.Client, s source, to f
 		}
 		return unpack(fetched)
 	})
+}
+
+// publish puts a database where the fleet finds it, unless that one has been; it
+// returns the checksum of what is there.
+func (c Config) publish(ctx context.Context, client *feed.Client, database feed.Copy, before string) (now string, err error) {
+	if c.Publish == "" {
+		return "", nil
+	}
+	f, err := os.Open(database.Path)
+	if err != nil {
+		return before, err
+	}
+	defer f.Close()
+	sum := sha256.New()
+	if _, err := io.Copy(sum, f); err != nil {
+		return before, err
+	}
+	if now = hex.EncodeToString(sum.Sum(nil)); now == before {
+		return now, nil
+	}
+	name := filepath.Base(database.Path)
+	err = client.Publish(ctx, database.Path, c.Publish+name)
+	if err == nil {
+		err = client.PublishText(ctx, now+"  "+name+"\n", c.Publish+name+".sha256")
+	}
+	if err != nil {
+		return before, fmt.Errorf("the database is in use here, but the fleet stays with the one before: %w", err)
+	}
+	return now, nil
 }
 
 // verify compares a checksum with what the publisher says it is.

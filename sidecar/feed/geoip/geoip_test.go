@@ -16,11 +16,14 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/fluent-siem/fluent-siem/filters/enrich"
 	"github.com/fluent-siem/fluent-siem/sidecar/config"
 	"github.com/fluent-siem/fluent-siem/sidecar/feed"
+	"github.com/fluent-siem/fluent-siem/test/services/awsemu"
 )
 
 const key = "tOpSeCrEtLiCeNcE_mmk"
@@ -233,6 +236,52 @@ func TestOtherPlaces(t *testing.T) {
 	}
 }
 
+// TestFleet: what one host publishes another takes, and half of it not.
+func TestFleet(t *testing.T) {
+	services, err := awsemu.Start(awsemu.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer services.Close()
+	if err := services.CreateBucket("geo"); err != nil {
+		t.Fatal(err)
+	}
+	client := &feed.Client{S3: s3.New(s3.Options{
+		BaseEndpoint: &services.URL, UsePathStyle: true, Region: "us-east-1", Credentials: credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", "secret", ""),
+	})}
+	ours := Config{Dir: t.TempDir(), Publish: "s3://geo/GeoLite2/"}
+	to := feed.Copy{Path: filepath.Join(ours.Dir, "GeoLite2-City.mmdb")}
+	if err := os.WriteFile(to.Path, database(t, "GeoLite2-City-Test.mmdb"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	sum, err := ours.publish(t.Context(), client, to, "")
+	if err != nil || len(sum) != 64 {
+		t.Fatal(sum, err)
+	}
+	theirs := Config{Dir: t.TempDir(), Sources: []SourceConfig{{Name: "GeoLite2-City", URL: "s3://geo/GeoLite2/GeoLite2-City.mmdb", SHA256URL: "s3://geo/GeoLite2/GeoLite2-City.mmdb.sha256"}}}
+	taken := feed.Copy{Path: filepath.Join(theirs.Dir, "GeoLite2-City.mmdb")}
+	for i, want := range []bool{true, false} {
+		if changed, err := theirs.refresh(t.Context(), client, theirs.sources()[0], taken); err != nil || changed != want {
+			t.Errorf("time %d: changed %v, %v", i, changed, err)
+		}
+	}
+	if v, err := enrich.TryDatabase(taken.Path); err != nil || v.Type != "GeoLite2-City" {
+		t.Errorf("%+v, %v", v, err)
+	}
+	if _, err := services.Put("geo", "GeoLite2/GeoLite2-City.mmdb", database(t, "GeoLite2-ASN-Test.mmdb")); err != nil { // its checksum comes later
+		t.Fatal(err)
+	}
+	if changed, err := theirs.refresh(t.Context(), client, theirs.sources()[0], taken); err == nil || changed || !strings.Contains(err.Error(), "its SHA-256 is") {
+		t.Errorf("changed %v, %v", changed, err)
+	}
+	if again, err := ours.publish(t.Context(), &feed.Client{}, to, sum); err != nil || again != sum {
+		t.Errorf("what is there is published again: %v", err)
+	}
+	if _, err := ours.publish(t.Context(), &feed.Client{}, to, ""); err == nil || !strings.Contains(err.Error(), "the fleet stays with the one before") {
+		t.Error(err)
+	}
+}
+
 func TestSection(t *testing.T) {
 	load := func(text string) (Config, error) {
 		s, err := config.Read(strings.NewReader(text), func(name string) (string, bool) { return key, name == "KEY" })
@@ -245,8 +294,8 @@ func TestSection(t *testing.T) {
 	if err != nil || cfg.LicenceKey != key || cfg.Dir != filepath.Join("state", "geoip") || len(cfg.sources()) != 2 {
 		t.Errorf("%+v, %v", cfg, err)
 	}
-	_, err = load("editions: [../x]\nlicence_key: ${KEY}\nlicence_key_file: y\ninterval: 1s\njitter: 2\nendpoint: x\nsources:\n  - name: a/b\n  - nme: x\n")
-	for _, want := range []string{`editions: "../x" is no edition`, "licence_key: editions need a key", "interval: 1s is too short", "jitter: 2;", "endpoint: ", `sources[1].name: "a/b"`, "sources[1].url: it is missing", "sources[2].nme: is no setting; did you mean name?"} {
+	_, err = load("editions: [../x]\nlicence_key: ${KEY}\nlicence_key_file: y\ninterval: 1s\njitter: 2\nendpoint: x\npublish: s3://b/k\nsources:\n  - name: a/b\n  - nme: x\n")
+	for _, want := range []string{`editions: "../x" is no edition`, "licence_key: editions need a key", "interval: 1s is too short", "jitter: 2;", "endpoint: ", "publish: ", `sources[1].name: "a/b"`, "sources[1].url: it is missing", "sources[2].nme: is no setting; did you mean name?"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is missing in %v", want, err)
 		}

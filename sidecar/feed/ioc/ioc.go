@@ -19,13 +19,10 @@ package ioc
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
@@ -149,7 +146,7 @@ func (m *maker) make(ctx context.Context) {
 	m.env.Log.Info("table of indicators made", "file", m.cfg.File, "version", head.Version, "rows", head.Rows, "took", time.Since(began).Round(time.Millisecond))
 	m.env.Health(table, "")
 	if m.cfg.Publish != "" {
-		if err := publish(ctx, m.env.Client, m.cfg.File, m.cfg.Publish); err != nil && ctx.Err() == nil {
+		if err := m.env.Client.Publish(ctx, m.cfg.File, m.cfg.Publish); err != nil && ctx.Err() == nil {
 			m.env.Log.Error("table of indicators not published; the fleet stays with the one before", "to", m.cfg.Publish, "error", err, code.Publish.Attr())
 			m.env.Health(table, code.Publish.In("degraded: "+err.Error()))
 		}
@@ -219,23 +216,6 @@ func take(ctx context.Context, cfg Config, env feed.Env, tasks *feed.Metrics) er
 			return path, err
 		})
 	}}.Run(ctx, env, tasks)
-}
-
-// publish puts a table into S3. Who takes it checks that it is whole.
-func publish(ctx context.Context, client *feed.Client, file, to string) error {
-	bucket, key, _ := strings.Cut(strings.TrimPrefix(to, "s3://"), "/")
-	f, err := os.Open(file)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if client.S3 == nil || bucket == "" || key == "" {
-		return fmt.Errorf("%s is no place in S3", to)
-	}
-	if _, err := client.S3.PutObject(ctx, &s3.PutObjectInput{Bucket: &bucket, Key: &key, Body: f}); err != nil {
-		return fmt.Errorf("%s: it was not published: %w", to, err)
-	}
-	return nil
 }
 
 // tableMetrics says what the table holds.
