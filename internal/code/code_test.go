@@ -102,6 +102,31 @@ func TestEveryWarningHasACode(t *testing.T) {
 	}
 }
 
+// What the parts in C say, before Go runs, has its code in the text.
+func TestCodesInC(t *testing.T) {
+	names, err := filepath.Glob("../../plugins/fluentbit/*/*.c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	told, seen := regexp.MustCompile(`(?s)fprintf\(stderr,(.*?)\);`), 0
+	for _, name := range names {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range told.FindAllSubmatch(text, -1) {
+			seen++
+			c := regexp.MustCompile(`\[(FS[0-9]{4})\]`).FindSubmatch(m[1])
+			if c == nil || !slices.ContainsFunc(table, func(e Entry) bool { return string(e.Code) == string(c[1]) }) {
+				t.Errorf("%s says something without a code: %s", name, m[1])
+			}
+		}
+	}
+	if seen == 0 {
+		t.Error("nothing was found: the test looks in the wrong place")
+	}
+}
+
 // The kinds of what an operator reads.
 const (
 	aLine    = "warning or error in the log"

@@ -106,6 +106,8 @@ var table = []Entry{
 	{NotTaken, "", "Events were not taken, because a filter failed", "they come again with their notification", "report it: it is a bug"},
 	{NoMemory, "", "The host has no memory for a buffer of events", "it is dropped, and comes again with its notification", "give the process more memory, or lower memory_limit"},
 	{Forgotten, "", "A thread that Fluent Bit has forgotten could not be stopped", "records are loaded; the process may fault later", "restart instead of reloading"},
+	{"FS1114", "", "The program that has loaded a plugin is no Fluent Bit that can use it", "nothing is started", "use Fluent Bit 2.2 or later, or `fluent-siem pipeline`"},
+	{"FS1115", "", "Fluent Bit has a filter ecs of its own (AWS ECS metadata), which it uses in place of ours", "records pass unconverted", "load flb-filter_siem_ecs.so and write name siem_ecs"},
 
 	{UnknownMessage, "", "A message in the queue is no notification that is known", "it is never deleted; it becomes visible again, and the queue's redrive policy decides", "send only notifications of objects to the queue"},
 	{HoldLost, "", "A message became visible to others before it was extended", "it is read again; what was stored is recognised by its id", "look for pauses of this process, or clock jumps"},

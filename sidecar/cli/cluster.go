@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/fluent-siem/fluent-siem/filters/logtype"
+	codes "github.com/fluent-siem/fluent-siem/internal/code"
 	"github.com/fluent-siem/fluent-siem/internal/settings"
 	"github.com/fluent-siem/fluent-siem/outputs/opensearch"
 	"github.com/fluent-siem/fluent-siem/sidecar/hostconfig"
@@ -85,6 +86,6 @@ func (c clusterFlags) connect(t Terminal) (*opensearch.Client, opensearch.Config
 	if err != nil {
 		return nil, cfg, nil, usageError{err}
 	}
-	api, err := opensearch.NewClient(cfg, func(err error) { fmt.Fprintln(t.Err, "fluent-siem:", err) })
+	api, err := opensearch.NewClient(cfg, func(err error) { fmt.Fprintln(t.Err, "fluent-siem:", codes.File.In(err.Error())) })
 	return api, cfg, registry.Set(), err
 }

@@ -9,6 +9,7 @@ import (
 
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 
+	codes "github.com/fluent-siem/fluent-siem/internal/code"
 	"github.com/fluent-siem/fluent-siem/outputs/opensearch"
 	"github.com/fluent-siem/fluent-siem/sidecar/indexmetrics"
 )
@@ -43,7 +44,7 @@ func (c metricsCommand) Run(ctx context.Context, t Terminal) error {
 	if err := e.Validate(); err != nil {
 		return usageError{err}
 	}
-	api, err := opensearch.NewClient(cfg, func(err error) { fmt.Fprintln(t.Err, "fluent-siem:", err) })
+	api, err := opensearch.NewClient(cfg, func(err error) { fmt.Fprintln(t.Err, "fluent-siem:", codes.File.In(err.Error())) })
 	if err != nil {
 		return usageError{err}
 	}

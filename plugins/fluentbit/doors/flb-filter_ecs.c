@@ -32,7 +32,7 @@ static int init(void *instance, void *config, void *data)
     (void) config;
     (void) data;
     if (flb_filter_set_context == NULL) {
-        fprintf(stderr, "fluent-siem: this program is no Fluent Bit: it lacks flb_filter_set_context; the filter does not start\n");
+        fprintf(stderr, "fluent-siem: this program is no Fluent Bit: it lacks flb_filter_set_context; the filter does not start [FS1114]\n");
         return -1;
     }
     filter = siem_filter_init(instance);
@@ -88,7 +88,7 @@ __attribute__((constructor)) static void look_for_namesake(void)
 
     if (host != NULL && dlsym(host, BUILT_IN_NAME) != NULL) {
         fprintf(stderr, "fluent-siem: this Fluent Bit has a filter \"ecs\" of its own (AWS ECS metadata) and will use that: "
-                        "load flb-filter_siem_ecs.so and write \"name: siem_ecs\" instead\n");
+                        "load flb-filter_siem_ecs.so and write \"name: siem_ecs\" instead [FS1115]\n");
     }
 }
 #endif
