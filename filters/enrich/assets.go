@@ -252,6 +252,29 @@ func LoadAssets(dir string) (*Assets, error) {
 	return f.Load(), nil
 }
 
+// TryAssets says why a file in dir cannot be used: NAME.yaml, or the rows that
+// some such file names. Rows that none names are not read.
+func TryAssets(dir, name string) error {
+	paths, _ := filepath.Glob(filepath.Join(dir, "*.yaml"))
+	for _, path := range paths {
+		join, _, err := readJoin(strings.TrimSuffix(filepath.Base(path), ".yaml"), path)
+		if filepath.Base(path) != name && (err != nil || join.File != filepath.Join(dir, name)) {
+			continue
+		}
+		var info os.FileInfo
+		if err == nil {
+			info, err = os.Stat(join.File)
+		}
+		if err == nil {
+			_, err = readAssets(join, follow.Identify(join.File, info), func(error) {})
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Load returns the tables of now. It costs one atomic load.
 func (f *AssetFolder) Load() *Assets { return f.current.Load() }
 

@@ -19,6 +19,7 @@ import (
 	"github.com/fluent-siem/fluent-siem/sidecar/config"
 	"github.com/fluent-siem/fluent-siem/sidecar/emf"
 	"github.com/fluent-siem/fluent-siem/sidecar/feed"
+	"github.com/fluent-siem/fluent-siem/sidecar/feed/assets"
 	"github.com/fluent-siem/fluent-siem/sidecar/feed/geoip"
 	"github.com/fluent-siem/fluent-siem/sidecar/feed/history"
 	"github.com/fluent-siem/fluent-siem/sidecar/feed/ioc"
@@ -75,6 +76,7 @@ var sections = map[string]opener{
 	"indicators": feeding("indicators", ioc.Load, ioc.Run),
 	"proxies":    feeding("proxies", proxies.Load, proxies.Run),
 	"history":    feeding("history", history.Load, history.Run),
+	"assets":     feeding("assets", assets.Load, assets.Run),
 	"throttle": func(s *config.Section, b base) (duty, error) {
 		cfg := throttle.Defaults()
 		cfg.StateDir = b.stateDir

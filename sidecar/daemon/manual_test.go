@@ -9,6 +9,7 @@ import (
 	"github.com/fluent-siem/fluent-siem/internal/settings/settingstest"
 	"github.com/fluent-siem/fluent-siem/outputs/opensearch"
 	"github.com/fluent-siem/fluent-siem/sidecar/emf"
+	"github.com/fluent-siem/fluent-siem/sidecar/feed/assets"
 	"github.com/fluent-siem/fluent-siem/sidecar/feed/geoip"
 	"github.com/fluent-siem/fluent-siem/sidecar/feed/history"
 	"github.com/fluent-siem/fluent-siem/sidecar/feed/ioc"
@@ -48,6 +49,8 @@ func TestManual(t *testing.T) {
 		{"indicators", "../feed/ioc/config.go", ioc.Defaults()},
 		{"indicators: each of the list feeds", "../feed/ioc/config.go", ioc.FeedConfig{}},
 		{"proxies", "../feed/proxies/proxies.go", proxies.Defaults()},
+		{"assets", "../feed/assets/assets.go", assets.Defaults()},
+		{"assets: each of the list files", "../feed/assets/assets.go", assets.FileConfig{}},
 		{"history: the tables of days past", "../feed/history/history.go", history.Defaults()},
 		{"opensearch: the cluster, with the settings of the output", "../../outputs/opensearch/config.go", opensearch.Defaults()},
 		{"throttle", "../throttle/config.go", throttle.Defaults()},
@@ -100,7 +103,7 @@ func TestTheShippedFileCanBeUsed(t *testing.T) {
 		t.Setenv(name, "s3://value")
 	}
 	t.Setenv("OPENSEARCH_URL", "https://search.example.internal:9200")
-	if cfg, err := Load("../../conf/sidecar.yaml"); err != nil || len(cfg.duties) != 4 {
+	if cfg, err := Load("../../conf/sidecar.yaml"); err != nil || len(cfg.duties) != 5 {
 		t.Errorf("%+v, %v", cfg, err)
 	}
 }
