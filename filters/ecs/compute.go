@@ -3,6 +3,7 @@ package ecs
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -103,13 +104,20 @@ func (p *plan) checkNames(bad *settings.Problems) {
 	if p.fixed == nil || len(p.guesses) > 0 {
 		return
 	}
+	names := maps.Clone(p.fixed.names)
+	for i := range p.forms {
+		if p.forms[i].layout == nil {
+			return // JSON may have any
+		}
+		maps.Copy(names, p.forms[i].layout.names)
+	}
 	for _, e := range p.computed {
 		for _, o := range e.from {
 			if o.source == nil || !o.bare {
 				continue
 			}
-			if _, ok := p.fixed.names[o.source.name]; !ok && o.source.std < 0 {
-				known := slices.DeleteFunc(sortedKeys(p.fixed.names), func(n string) bool { return n == "" })
+			if _, ok := names[o.source.name]; !ok && o.source.std < 0 {
+				known := slices.DeleteFunc(sortedKeys(names), func(n string) bool { return n == "" })
 				bad.Add("expressions."+e.field, "line %d: the record has no field %s; there are %s", e.line, o.source.name, strings.Join(known, ", "))
 			}
 		}

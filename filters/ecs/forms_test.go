@@ -74,3 +74,50 @@ func TestNoForm(t *testing.T) {
 		}
 	}
 }
+
+const ownForms = `
+name: app
+key: app/
+format: columns
+columns: {separator: ";", required: 3, names: [time, user, path]}
+otherwise:
+  - format: pattern
+    pattern: '(?P<time>\S+) (?P<user>\S+) took (?P<ms>\d+)'
+  - format: columns
+    columns: {separator: ",", quote: '"', required: 3, names: [user, time, path]}
+time: [{field: time, layout: iso8601}]
+index: {name: log-app}
+ecs: {user.name: user, url.path: path}
+expressions:
+  event.duration: number(ms) * 1000000
+`
+
+// TestFormsOfOnesOwn: a type of the user's own may have forms, whose fields
+// expressions know.
+func TestFormsOfOnesOwn(t *testing.T) {
+	docs, failed := convertAll(t, ownForms, "app/1.log", "2024-01-01T00:00:00Z;ann;/a b\n2024-01-01T00:00:01Z bob took 7\n\"carol \"\"c\"\"\",2024-01-01T00:00:02Z,\"/x,y\"\nnothing\n")
+	if len(docs) != 3 || len(failed) != 1 || failed[0].Error() != "1 columns, want at least 3" {
+		t.Fatalf("%d documents, %v", len(docs), failed)
+	}
+	wantAt(t, docs[0], map[string]string{"user.name": "ann", "url.path": "/a b", "@timestamp": "2024-01-01T00:00:00Z"})
+	wantAt(t, docs[1], map[string]string{"user.name": "bob", "@timestamp": "2024-01-01T00:00:01Z"})
+	if d, _ := docs[1]["event"].(map[string]any); d["duration"] != 7e6 {
+		t.Errorf("event is %v", d)
+	}
+	wantAt(t, docs[2], map[string]string{"user.name": `carol "c"`, "url.path": "/x,y", "@timestamp": "2024-01-01T00:00:02Z"})
+}
+
+func TestFormsThatCannotWork(t *testing.T) {
+	for _, try := range []struct{ from, to, want string }{
+		{"number(ms)", "number(millis)", "the record has no field millis; there are"},
+		{"format: pattern", "format: syslog", `"syslog" is none of json, columns and pattern`},
+		{"took (?P<ms>", "took (?P<ms", "otherwise[0].pattern: error parsing regexp"},
+		{"names: [user, time, path]", "names: []", "otherwise[1].columns.names: is empty"},
+		{"quote: '\"', required: 3", "header: true", "otherwise[1].columns.header: cannot be"},
+		{"required: 3, names: [time, user, path]}", "header: true}", "otherwise: is for types whose objects are lines or JSON"},
+	} {
+		if _, err := parseType(t, strings.Replace(ownForms, try.from, try.to, 1)); err == nil || !strings.Contains(err.Error(), try.want) {
+			t.Errorf("%s: %v, want %s", try.to, err, try.want)
+		}
+	}
+}
