@@ -29,6 +29,7 @@ type convertCommand struct {
 	Key        string `required:"" placeholder:"KEY" help:"The object's key in S3: it decides the log type."`
 	Bucket     string `placeholder:"BUCKET" help:"The bucket's name, for document ids and types that ask for it."`
 	GeoIP      string `name:"geoip" placeholder:"DIR" help:"Folder with GeoLite2-City.mmdb and GeoLite2-ASN.mmdb."`
+	Assets     string `placeholder:"DIR" help:"Folder with tables of assets, as the setting assets_dir of the filter."`
 	Now        string `placeholder:"RFC3339" help:"Pretend that it is this time, such as 2024-06-15T00:00:00Z."`
 	DocumentID string `name:"document-id" enum:"natural,content" default:"natural" help:"natural: the record's own id, else a hash of where it stands. content: the ids that SIEM on Amazon OpenSearch Service gave."`
 	LogTypes   string `name:"logtypes" placeholder:"DIR" help:"Folder with log types of your own."`
@@ -70,6 +71,13 @@ func (c convertCommand) Run(ctx context.Context, t Terminal) error {
 			return usageError{err}
 		}
 		defer engine.Geo.Close()
+	}
+	if c.Assets != "" {
+		assets, err := enrich.LoadAssets(c.Assets)
+		if err != nil { // here is where tables are tried: none may be wrong
+			return usageError{fmt.Errorf("--assets: %w", err)}
+		}
+		engine.Assets = func() *enrich.Assets { return assets }
 	}
 	rules, err := ruleset.Read(ruleset.Config{Patterns: c.Exclude, Conditions: c.Conditions})
 	if err != nil { // here is where rules are tried: none may be wrong

@@ -18,7 +18,8 @@ import (
 // Config is the section geoip.
 type Config struct {
 	// Dir is where the databases are put, each as NAME.mmdb: the geoip_dir of the
-	// filter. Default: geoip in state_dir.
+	// filter. The one before stays as NAME.mmdb.previous; renamed to NAME.mmdb it is used
+	// until the publisher has a newer one. Default: geoip in state_dir.
 	Dir string `conf:"dir"`
 
 	// Interval is the time between two downloads; what has not changed is not
