@@ -9,8 +9,10 @@ import (
 	"github.com/fluent-siem/fluent-siem/internal/ledger"
 )
 
-// Known are the objects that a ledger accounts for, some hundred bytes each.
-type Known map[xxh3.Uint128]struct{}
+// Known are the objects that a ledger accounts for, as hashes: 10 million take a
+// gigabyte. That a missing object is taken for one of them has odds of one
+// to 10¹¹ then.
+type Known map[uint64]struct{}
 
 // retention is how long SQS keeps a message at most: what is still open then
 // does not come again.
@@ -54,11 +56,11 @@ func (k Known) Has(o Object) bool {
 	return false
 }
 
-func name(parts ...string) xxh3.Uint128 {
+func name(parts ...string) uint64 {
 	h := xxh3.New()
 	for _, p := range parts {
 		_, _ = h.WriteString(p) // a hash takes everything
 		_, _ = h.Write([]byte{0})
 	}
-	return h.Sum128()
+	return h.Sum64()
 }
