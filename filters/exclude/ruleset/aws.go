@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/http"
 	"path"
 	"strings"
 	"time"
@@ -40,7 +41,8 @@ func newClients(cfg AWS) (*clients, error) {
 	base, err := config.LoadDefaultConfig(context.Background(), func(o *config.LoadOptions) error {
 		o.Region = cfg.Region
 		o.AppID = "fluent-siem" // by which own_logs knows what we do
-		o.HTTPClient = awshttp.NewBuildableClient().WithDialerOptions(func(d *net.Dialer) { d.Timeout = 5 * time.Second })
+		o.HTTPClient = awshttp.NewBuildableClient().WithDialerOptions(func(d *net.Dialer) { d.Timeout = 5 * time.Second }).
+			WithTransportOptions(func(t *http.Transport) { t.DisableKeepAlives = true }) // asked seldom, and none outlives the Store
 		return nil
 	})
 	if err != nil {

@@ -19,6 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/aws-sdk-go-v2/service/ssm/types"
+	"go.uber.org/goleak"
 
 	"github.com/fluent-siem/fluent-siem/internal/process"
 	"github.com/fluent-siem/fluent-siem/test/services"
@@ -309,6 +310,25 @@ func TestLocalConditions(t *testing.T) {
 	}
 	if log.count("panic") != 0 {
 		t.Error(log.lines)
+	}
+}
+
+// TestNothingIsLeftBehind: a Store that is closed has no goroutine, and no
+// connection.
+func TestNothingIsLeftBehind(t *testing.T) {
+	cloud := services.AWS(t)
+	if err := cloud.CreateBucket("left"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := cloud.Put("left", "rules.csv", []byte(header+"cloudtrail,eventName,Get.*,regex,\n")); err != nil {
+		t.Fatal(err)
+	}
+	others := goleak.IgnoreCurrent()
+	s, _, _ := open(t, Config{S3: []string{"s3://left/rules.csv"}, AWS: AWS{S3Endpoint: cloud.URL}})
+	await(t, "the rules", func() bool { return judge(s, `{"eventName":"GetX"}`) == "exclude" })
+	s.Close()
+	if err := goleak.Find(others); err != nil {
+		t.Error(err)
 	}
 }
 
