@@ -42,7 +42,11 @@ func (p *Plan) AddPipeline(file *hostconfig.File) error {
 	var bad settings.Problems
 	for _, s := range file.Inputs {
 		if s.Name() == "s3_sqs" {
-			p.Inputs = append(p.Inputs, take(&bad, s, s3sqs.Defaults()))
+			cfg := take(&bad, s, s3sqs.Defaults())
+			if len(cfg.QueueURL) == 0 {
+				missing(&bad, s, "queue_url")
+			}
+			p.Inputs = append(p.Inputs, cfg)
 		}
 	}
 	for _, s := range file.Filters {
@@ -52,7 +56,11 @@ func (p *Plan) AddPipeline(file *hostconfig.File) error {
 	}
 	for _, s := range file.Outputs {
 		if s.Name() == "opensearch_bulk" {
-			p.Outputs = append(p.Outputs, take(&bad, s, opensearch.Defaults()))
+			cfg := take(&bad, s, opensearch.Defaults())
+			if len(cfg.Endpoint) == 0 {
+				missing(&bad, s, "endpoint")
+			}
+			p.Outputs = append(p.Outputs, cfg)
 		}
 	}
 	return bad.Err()
@@ -62,9 +70,18 @@ func (p *Plan) AddPipeline(file *hostconfig.File) error {
 // policy may be made elsewhere.
 func take[C any](bad *settings.Problems, s hostconfig.Section, cfg C) C {
 	if err := settings.Load(&cfg, s.Get); err != nil {
-		bad.Add(fmt.Sprintf("%s (line %d)", cmp.Or(s.Get("alias"), s.Name()), s.At.Line), "%v", err)
+		bad.Add(located(s), "%v", err)
 	}
 	return cfg
+}
+
+func located(s hostconfig.Section) string {
+	return fmt.Sprintf("%s (line %d)", cmp.Or(s.Get("alias"), s.Name()), s.At.Line)
+}
+
+// missing tells of a setting without which nothing can be said.
+func missing(bad *settings.Problems, s hostconfig.Section, key string) {
+	bad.Add(located(s), "%s is empty; write it, or set the variable that it is taken from", key)
 }
 
 // AddSidecar adds the duties of a sidecar.
