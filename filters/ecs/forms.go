@@ -13,6 +13,7 @@ type form struct {
 	*logtype.Form
 	pattern *regexp.Regexp
 	layout  *layout // nil for JSON
+	object  int     // the group that holds the JSON
 	renames []renaming
 }
 
@@ -21,6 +22,10 @@ func (p *plan) form(f *logtype.Form) (form, error) {
 	switch f.Format {
 	case logtype.Pattern:
 		r.pattern = regexp.MustCompile("^(?:" + f.Pattern + ")") // logtype compiled it before
+		if f.Object != "" {
+			r.object = r.pattern.SubexpIndex(f.Object) - 1
+			return r, nil
+		}
 		r.layout = p.layout(r.pattern.SubexpNames()[1:], &f.Columns)
 	case logtype.ColumnF:
 		if _, err := splitters(f.Columns.Parts); err != nil {
@@ -52,19 +57,13 @@ func (c *Converter) parseOtherwise() bool {
 func (f *form) parse(c *Converter) bool {
 	switch f.Format {
 	case logtype.JSON:
-		if len(c.raw) == 0 || c.raw[0] != '{' {
-			return false
-		}
-		v, err := c.inner.ParseBytes(c.raw)
-		if err != nil || v.Type() != fastjson.TypeObject {
-			return false
-		}
-		c.rec, c.layout = v, nil
-		c.rename(f.renames)
-		return true
+		return f.parseObject(c, c.raw)
 	case logtype.Pattern:
 		if !c.matchGroups(f.pattern) {
 			return false
+		}
+		if f.layout == nil {
+			return f.parseObject(c, c.cols[f.object])
 		}
 	default:
 		c.cols = splitColumns(c.cols[:0], c.raw, &f.Columns)
@@ -81,5 +80,18 @@ func (f *form) parse(c *Converter) bool {
 	}
 	c.rec = nil
 	c.useLayout(f.layout)
+	return true
+}
+
+func (f *form) parseObject(c *Converter, text []byte) bool {
+	if len(text) == 0 || text[0] != '{' {
+		return false
+	}
+	v, err := c.inner.ParseBytes(text)
+	if err != nil || v.Type() != fastjson.TypeObject {
+		return false
+	}
+	c.rec, c.layout = v, nil
+	c.rename(f.renames)
 	return true
 }

@@ -34,6 +34,11 @@ func TestForms(t *testing.T) {
 			`{"CacheClusterId":"cart","CacheNodeId":"0001","Id":296,"Timestamp":1605631822,"Duration (us)":30,"Command":"SET a, b ... (1 more arguments)","ClientAddress":"192.168.12.104:55452","ClientName":"web##"}`,
 			`cart,0001,296,1605631822,30,SET a, b ... (1 more arguments),192.168.12.104:55452,web## `,
 		}, map[string]any{"@timestamp": "2020-11-17T16:50:22Z", "source.ip": "192.168.12.104", "source.port": "55452", "elasticache.CacheClusterId": "cart", "elasticache.Command": "SET a, b ... (1 more arguments)", "elasticache.ClientName": "web##"}},
+		{"OpenSearch", "AWSLogs/123456789012/OpenSearch/Audit/1.log", []string{
+			`{"audit_category":"FAILED_LOGIN","@timestamp":"2022-02-15T06:40:01.964+00:00","audit_request_remote_address":"203.0.113.7","audit_request_effective_user":"admin"}`,
+			`[2022-02-15T06:40:01,965][INFO ][sgaudit ] [opensearch-0] {"audit_category":"FAILED_LOGIN","@timestamp":"2022-02-15T06:40:01.964+00:00","audit_request_remote_address":"203.0.113.7","audit_request_effective_user":"admin"}`,
+			`[{"audit_category":"FAILED_LOGIN","@timestamp":"2022-02-15T06:40:01.964+00:00","audit_request_remote_address":"203.0.113.7","audit_request_effective_user":"admin"}]`,
+		}, map[string]any{"@timestamp": "2022-02-15T06:40:01.964Z", "event.outcome": "failure", "source.ip": "203.0.113.7", "user.name": "admin", "opensearch.audit_category": "FAILED_LOGIN"}},
 	} {
 		docs := objectDocuments(t, types, test.key, strings.Join(test.records, "\n")+"\n")
 		if len(docs) != len(test.records) {
@@ -114,6 +119,7 @@ func TestFormsThatCannotWork(t *testing.T) {
 		{"took (?P<ms>", "took (?P<ms", "otherwise[0].pattern: error parsing regexp"},
 		{"names: [user, time, path]", "names: []", "otherwise[1].columns.names: is empty"},
 		{"quote: '\"', required: 3", "header: true", "otherwise[1].columns.header: cannot be"},
+		{`took (?P<ms>\d+)'`, "took (?P<ms>\\d+)'\n    object: rest", "otherwise[0].object: the pattern has no group rest"},
 		{"required: 3, names: [time, user, path]}", "header: true}", "otherwise: is for types whose objects are lines or JSON"},
 	} {
 		if _, err := parseType(t, strings.Replace(ownForms, try.from, try.to, 1)); err == nil || !strings.Contains(err.Error(), try.want) {

@@ -16,6 +16,9 @@ type Form struct {
 	// Columns and Pattern are those of the form, as a type's.
 	Columns Columns `yaml:"columns"`
 	Pattern string  `yaml:"pattern"`
+	// Object names the group of the pattern that holds a JSON object, which is the
+	// record; what stands around it is not kept.
+	Object string `yaml:"object"`
 	// Rename gives root fields of JSON the type's names, new: old.
 	Rename map[string]string `yaml:"rename"`
 }
@@ -38,11 +41,16 @@ func (t *Type) checkForms(bad *settings.Problems) {
 				bad.Add(key+".pattern", "%v", err)
 			} else if re.NumSubexp() == 0 {
 				bad.Add(key+".pattern", "has no named groups: (?P<name>…) makes a field")
+			} else if f.Object != "" && re.SubexpIndex(f.Object) < 0 {
+				bad.Add(key+".object", "the pattern has no group %s", f.Object)
 			}
 		default:
 			bad.Add(key+".format", "%q is none of json, columns and pattern", f.Format)
 		}
-		if len(f.Rename) > 0 && f.Format != JSON {
+		if f.Object != "" && f.Format != Pattern {
+			bad.Add(key+".object", "is a group of a pattern")
+		}
+		if len(f.Rename) > 0 && f.Format != JSON && f.Object == "" {
 			bad.Add(key+".rename", "is for json; columns and patterns name their fields")
 		}
 	}

@@ -21,13 +21,13 @@ func (s *splitter) json(w *window) error {
 		}
 		var err error
 		switch {
+		case s.framing.Text && c != '{' && !j.listBegins():
+			err = j.text()
 		case c == '[':
 			w.start++
 			err = j.elements()
 		case c == '{':
 			err = j.object()
-		case s.framing.Text:
-			err = j.text()
 		default:
 			err = j.garbage()
 		}
@@ -322,6 +322,32 @@ func (j *values) ended(text []byte, why *Error, at int64) error {
 		return err
 	}
 	return errEnded
+}
+
+// listBegins reports whether a list of records or lists begins at the window's
+// start, or an empty one.
+func (j *values) listBegins() bool {
+	w := j.w
+	for i := 0; ; i++ {
+		for i >= len(w.have()) {
+			if !w.fill() {
+				return false
+			}
+		}
+		switch c := w.have()[i]; {
+		case i == 0:
+			if c != '[' {
+				return false
+			}
+		case c == '{' || c == '[' || c == ']':
+			return true
+		case c != ' ' && c != '\t' && c != '\n' && c != '\r':
+			return false
+		}
+		if i > windowSize {
+			return true
+		}
+	}
 }
 
 // text hands out the line at the window's start ([Framing].Text).

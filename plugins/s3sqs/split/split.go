@@ -90,8 +90,8 @@ type Framing struct {
 	Records string
 
 	// Text, for JSON, says that a line where a JSON value should begin is a record,
-	// too: a log that may be written as text. Such lines begin with neither a brace
-	// nor a bracket.
+	// too: a log that may be written as text. Such a line does not begin with a
+	// brace, and with a bracket only if no brace or bracket follows.
 	Text bool
 
 	// Bare says that envelopes are not looked for: an object that looks like one
