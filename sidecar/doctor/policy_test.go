@@ -138,3 +138,21 @@ func TestNoSettingOfAWSIsForgotten(t *testing.T) {
 		t.Errorf("only %d settings were looked at", looked)
 	}
 }
+
+// TestAnEmptyQueueIsNoPolicy: a variable that is not set leaves a setting empty.
+func TestAnEmptyQueueIsNoPolicy(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "fluent-bit.conf")
+	if err := os.WriteFile(path, []byte("[INPUT]\n name s3_sqs\n queue_url ${NOT_SET}\n[OUTPUT]\n name opensearch_bulk\n match *\n endpoint ${NOT_SET}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	file, err := hostconfig.Read(path, func(string) (string, bool) { return "", false })
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = new(Plan).AddPipeline(file)
+	for _, want := range []string{"s3_sqs (line 1): queue_url is empty", "opensearch_bulk (line 4): endpoint is empty"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+}
