@@ -2,8 +2,11 @@ package ecs
 
 import (
 	"encoding/json"
+	"os"
 	"strings"
 	"testing"
+
+	"github.com/goccy/go-yaml"
 
 	"github.com/fluent-siem/fluent-siem/filters/logtype"
 	"github.com/fluent-siem/fluent-siem/internal/lease"
@@ -87,5 +90,47 @@ func TestOptionalFields(t *testing.T) {
 	}
 	if err := (Config{DocumentID: Natural, Emit: "record", AddFields: []string{"community-id"}}).Validate(); err == nil || !strings.Contains(err.Error(), "there are community_id, dns_domains, dns_entropy") {
 		t.Error(err)
+	}
+}
+
+// TestTemplatesKnowWhatTablesSay: fields that no golden case has are in the index
+// templates too.
+func TestTemplatesKnowWhatTablesSay(t *testing.T) {
+	text, err := os.ReadFile("../../conf/opensearch/ecs.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file struct{ Fields map[string][]string }
+	if err := yaml.Unmarshal(text, &file); err != nil {
+		t.Fatal(err)
+	}
+	kinds := map[string]string{}
+	for kind, fields := range file.Fields {
+		for _, f := range fields {
+			kinds[f] = kind
+		}
+	}
+	want := map[string]string{tablesField: "keyword", "dns.question.entropy": "float"}
+	for _, o := range optional {
+		for _, f := range o.slots {
+			if want[f] == "" && !strings.HasSuffix(f, ".ip") && !strings.HasSuffix(f, ".port") && f != "network.iana_number" {
+				want[f] = "keyword"
+			}
+		}
+	}
+	for _, side := range []string{"source.", "destination.", "client."} {
+		for kind, fields := range map[string]string{
+			"boolean": "geo.anonymous geo.anonymous_vpn geo.hosting_provider geo.public_proxy geo.residential_proxy geo.tor_exit_node",
+			"keyword": "geo.anonymous_provider geo.continent_code geo.continent_name geo.region_iso_code geo.region_name geo.postal_code geo.timezone geo.connection_type geo.user_type as.isp as.isp_organization_name as.mobile_country_code as.mobile_network_code",
+		} {
+			for _, f := range strings.Fields(fields) {
+				want[side+f] = kind
+			}
+		}
+	}
+	for f, kind := range want {
+		if kinds[f] != kind {
+			t.Errorf("%s is %q in the templates, want %s", f, kinds[f], kind)
+		}
 	}
 }
