@@ -129,6 +129,11 @@ type Config struct {
 	// name them under steps, too.
 	AddFields []string `conf:"add_fields"`
 
+	// ExtensionsFile names processes of your own that change documents of some log
+	// types, with the checksum of each. No other runs. A change of the file is
+	// taken while running. See extensions.md.
+	ExtensionsFile string `conf:"extensions_file"`
+
 	// Threads is how many cores one buffer is spread over; 0 is all of them.
 	Threads int `conf:"threads"`
 }

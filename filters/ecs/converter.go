@@ -82,6 +82,7 @@ type Converter struct {
 	ownID    bool // the record brought its id
 	matches  enrich.Matches
 	json     []byte // the document as JSON, when the rules needed it
+	whole    bool   // what is written was cut before
 	matched  string // the rule that matches it
 	action   exclude.Action
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/fluent-siem/fluent-siem/filters/logtype"
 	"github.com/fluent-siem/fluent-siem/internal/code"
 	"github.com/fluent-siem/fluent-siem/internal/event"
+	"github.com/fluent-siem/fluent-siem/internal/extend"
 	"github.com/fluent-siem/fluent-siem/internal/follow"
 	"github.com/fluent-siem/fluent-siem/internal/lease"
 	"github.com/fluent-siem/fluent-siem/internal/process"
@@ -45,6 +46,8 @@ type Filter struct {
 	cuts    prometheus.Counter
 	matches *prometheus.CounterVec
 	samples samples
+	// extensions are those of extensions_file; nil: there is none
+	extensions *extend.Transformers
 
 	run  [8]byte // random: ids of records that have no position
 	next atomic.Uint64
@@ -116,6 +119,9 @@ func New(cfg Config, p *process.Process, opts ...Option) (*Filter, error) {
 		f.watch.Go(func() { f.watchTables(ctx) })
 	}
 	p.SetVersion("log_types", func() string { return p.LogTypes.Set().Version() })
+	if cfg.ExtensionsFile != "" {
+		f.extensions = openExtensions(cfg.ExtensionsFile, p, f.log)
+	}
 	f.workers.New = func() any {
 		return &worker{f: f, c: f.engine.NewConverter(), objects: map[uint64]*Object{}, matches: map[match]int{}}
 	}
@@ -200,6 +206,9 @@ func undated() []tableMade { return nil }
 func (f *Filter) Close() {
 	f.stop()
 	f.watch.Wait()
+	if f.extensions != nil {
+		f.extensions.Close()
+	}
 	for _, close := range f.engine.close {
 		close()
 	}
@@ -284,6 +293,7 @@ type worker struct {
 	verdicts []lease.Verdict
 	counts   []count
 	matches  map[match]int
+	ext      extending
 }
 
 type count struct {
@@ -315,6 +325,7 @@ func (w *worker) try(dst []byte, events []event.Event, set *logtype.Set, byTag *
 			w.c, w.set = w.f.engine.NewConverter(), nil // the old one may be in any state
 			w.verdicts, w.counts = w.verdicts[:0], w.counts[:0]
 			clear(w.matches)
+			w.abandon()
 		}
 	}()
 	out, changed = w.convert(dst, events, set, byTag)
@@ -356,6 +367,7 @@ func (w *worker) convert(dst []byte, events []event.Event, set *logtype.Set, byT
 		dst = w.own(dst, ev, account)
 	}
 	w.judge(account)
+	dst = w.release(dst)
 	w.flushCounts()
 	return dst, changed
 }
@@ -442,6 +454,10 @@ func seq(n uint64) []byte {
 }
 
 func (w *worker) emit(dst []byte, ev *event.Event, origin *event.Origin, target event.Target) []byte {
+	if to := w.extension(w.c.p.t.Name); to != nil {
+		w.hold(to, ev, origin, target)
+		return dst
+	}
 	dst = event.AppendTarget(dst, w.c.Time(), origin, target, ev.Envelope, ev.Metadata)
 	if w.f.cfg.Emit == "record" {
 		return w.c.AppendMsgpack(dst)

@@ -31,7 +31,7 @@ type bench struct {
 	object *lease.Object
 }
 
-func newBench(t *testing.T, change func(*Config)) *bench {
+func newBench(t testing.TB, change func(*Config)) *bench {
 	t.Helper()
 	cfg := Defaults()
 	cfg.Threads = 4

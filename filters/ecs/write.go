@@ -183,7 +183,7 @@ func (c *Converter) writeTexts(items [][]byte) {
 func (c *Converter) writeText(b []byte) { c.writeCut(b, 0) }
 
 func (c *Converter) writeCut(b []byte, room int) {
-	if len(b) < maxText-room {
+	if len(b) < maxText-room || c.whole {
 		c.w.String(b)
 		return
 	}

@@ -2,12 +2,15 @@ package extend
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"reflect"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/fluent-siem/fluent-siem/internal/code"
 	"github.com/fluent-siem/fluent-siem/internal/follow"
 )
 
@@ -35,9 +38,22 @@ func Open(path string, env Env) *Transformers {
 		if err == nil {
 			t.use(list)
 		}
+		t.say(path, err)
 		return list, err
 	})
+	if problem := t.file.Problem(); problem != "" {
+		t.say(path, errors.New(problem))
+	}
 	return t
+}
+
+// say tells health whether the file can be used.
+func (t *Transformers) say(path string, err error) {
+	if err == nil {
+		t.env.Health("extensions", "")
+		return
+	}
+	t.env.Health("extensions", code.File.In(fmt.Sprintf("%s is not in use: %v; extensions are those that it named before", path, err)))
 }
 
 // For is the extension of a log type, nil when it has none.
