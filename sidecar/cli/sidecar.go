@@ -17,7 +17,8 @@ type sidecarCommand struct {
 
 func (sidecarCommand) Help() string {
 	return `Keeps the tables that the plugins follow fresh: GeoIP databases and indicators of compromise. Shows how it and
-every plugin process of the host is, at /healthz and /metrics of the address that the configuration names.
+every plugin process of the host is, at /healthz and /metrics of the address that the configuration names, and to
+people on the page at /.
 
 A changed configuration is taken when it can be used; SIGHUP has it read again. SIGTERM stops.
 
