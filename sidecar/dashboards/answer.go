@@ -231,6 +231,21 @@ func (s Search) Narrow(keys []string) (where []any, err error) {
 	return where, nil
 }
 
+// Conditions are the buckets of terms that keys name, as field=value.
+func (s Search) Conditions(keys []string) (all []string) {
+	for i, key := range keys {
+		if b := s.buckets[i]; b.Type == "terms" && key != missing && key != other {
+			all = append(all, b.Params.Field+"="+key)
+		}
+	}
+	return all
+}
+
+// Documents is the search for the n newest documents that s is about.
+func (s Search) Documents(n int) Search {
+	return Search{Index: s.Index, Body: object{"query": s.Body["query"], "size": n, "sort": newest}}
+}
+
 // after is the moment at which a bar that begins at t ends.
 func (i interval) after(t time.Time) time.Time {
 	switch i.text {

@@ -21,7 +21,6 @@ type Search struct {
 
 	metrics, buckets []agg
 	interval         interval // of a histogram of time
-	columns          []string // of a saved search
 }
 
 // Saved are saved objects by type and id.
@@ -77,11 +76,9 @@ func (s Saved) Searches(dashboard string, panel Object, r Request) ([]Search, er
 			"docvalue_fields": []object{{"field": "@timestamp", "format": "date_time"}}, "_source": object{"excludes": []string{}}}
 	}
 	if panel.Type == "search" {
-		columns, _ := panel.Attributes["columns"].([]string)
 		b := body()
-		b["size"], b["version"] = 500, true
-		b["sort"] = []object{{"@timestamp": object{"order": "desc", "unmapped_type": "boolean"}}}
-		return []Search{{Index: index, Body: b, columns: columns}}, nil
+		b["size"], b["version"], b["sort"] = 500, true, newest
+		return []Search{{Index: index, Body: b}}, nil
 	}
 	var state struct {
 		Type   string
@@ -121,6 +118,9 @@ func (s Saved) Searches(dashboard string, panel Object, r Request) ([]Search, er
 	search.Body["size"], search.Body["aggs"] = 0, search.aggregations(0)
 	return append(all, search), nil
 }
+
+// newest sorts documents.
+var newest = []object{{"@timestamp": object{"order": "desc", "unmapped_type": "boolean"}}}
 
 // chain is the queries of an object and of the search that it is made of, and
 // the index pattern.

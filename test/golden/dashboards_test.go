@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -14,12 +16,15 @@ import (
 	"github.com/fluent-siem/fluent-siem/outputs/opensearch"
 	"github.com/fluent-siem/fluent-siem/sidecar/dashboards"
 	"github.com/fluent-siem/fluent-siem/sidecar/indexmetrics"
+	"github.com/fluent-siem/fluent-siem/sidecar/view"
+	"github.com/fluent-siem/fluent-siem/test/browser"
 )
 
 // TestEveryPanelOfEveryDashboard: what OpenSearch Dashboards asks for a panel is
 // answered, and has data where documents of cases and samples have some.
 func TestEveryPanelOfEveryDashboard(t *testing.T) {
 	api, prefix := setUp(t)
+	begin := time.Now()
 	fill(t, api, prefix, append(everyDocument(t), everySample(t)...))
 	metrics := indexmetrics.Exporter{Config: indexmetrics.Defaults(), API: api}
 	metrics.To, metrics.IndexPrefix = "opensearch", prefix
@@ -28,6 +33,7 @@ func TestEveryPanelOfEveryDashboard(t *testing.T) {
 	}
 	var refreshed any
 	ask(t, api, "POST", "/"+prefix+"*/_refresh", nil, &refreshed)
+	t.Log("filled in", time.Since(begin))
 	set, err := dashboards.Shipped()
 	if err != nil {
 		t.Fatal(err)
@@ -65,7 +71,77 @@ func TestEveryPanelOfEveryDashboard(t *testing.T) {
 		}
 	}
 	t.Logf("%d of %d searches find something", seen-len(empty), seen)
+	t.Run("view", func(t *testing.T) { look(t, api, prefix, set, empty) })
 }
+
+// pictures are the dashboards whose pictures stand in the manual; with UPDATE=1
+// they are taken anew.
+var pictures = map[string]string{
+	"CloudTrail Summary": "cloudtrail", "VPCFlowLogs Summary": "vpcflowlogs", "ELB Summary": "elb",
+}
+
+// look opens every dashboard of `fluent-siem view` in Chromium: each panel draws
+// something, but those that are known to be empty, and nothing complains.
+func look(t *testing.T, api *opensearch.Client, prefix string, set *dashboards.Set, empty map[string]bool) {
+	cfg := view.Defaults()
+	cfg.IndexPrefix = prefix
+	server, err := view.New(cfg, api, set)
+	if err != nil {
+		t.Fatal(err)
+	}
+	web := httptest.NewServer(server)
+	defer web.Close()
+	page := browser.Open(t, web.URL, 1500, 900)
+	drawn := 0
+	for _, d := range set.Dashboards {
+		page.Go(web.URL + "/d/" + d.ID + "?from=2000-01-01")
+		page.Until("end of drawing "+d.Title, `document.querySelector("main").dataset.state === "done"`)
+		for n, panel := range browser.Eval[[]struct {
+			State, Text string
+			Shown       bool
+		}](page, states) {
+			name := d.Title + ": " + d.Panels[n].Title
+			switch wanted := map[bool]string{true: "empty", false: "drawn"}[empty[name]]; {
+			case d.Panels[n].Kind == "markdown":
+			case panel.State != wanted:
+				t.Errorf("%s is %s, not %s: %.300s", name, panel.State, wanted, panel.Text)
+			case wanted == "drawn" && !panel.Shown:
+				t.Errorf("%s has data and shows nothing", name)
+			default:
+				drawn++
+			}
+		}
+		if file := pictures[d.Title]; file != "" && os.Getenv("UPDATE") == "1" {
+			if err := os.WriteFile("../../conf/view-"+file+".png", page.Picture(), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if said := page.Complaints(); len(said) > 0 {
+		t.Errorf("the pages complain of %q", said)
+	}
+	t.Logf("%d panels are as they should be", drawn)
+
+	// From a row of a table to its documents.
+	page.Go(web.URL + "/d/" + set.Dashboards[0].ID + "?from=2000-01-01")
+	page.Until("table", `document.querySelector(".table td a")`)
+	page.Click(".table td a")
+	page.Until("documents of a row", `document.querySelector(".documents tbody tr")`)
+}
+
+// states says of each panel what became of it and whether something can be seen:
+// colour on a canvas, or text.
+const states = `[...document.querySelectorAll(".panel")].map((p) => {
+	const body = p.querySelector(".body"), canvases = [...p.querySelectorAll("canvas")];
+	let shown = Boolean(body && body.textContent.trim());
+	if (canvases.length) shown = canvases.some((canvas) => {
+		const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+		let coloured = 0;
+		for (let i = 0; i < data.length; i += 4) if (data[i + 3] > 100 && Math.max(data[i], data[i + 1], data[i + 2]) - Math.min(data[i], data[i + 1], data[i + 2]) > 40) coloured++;
+		return coloured > 30;
+	});
+	return { state: p.dataset.state || "", text: body ? body.textContent : "", shown };
+})`
 
 // search asks and reports whether there is something to see.
 func search(t *testing.T, api *opensearch.Client, prefix, name string, s dashboards.Search, documents bool) bool {
@@ -121,7 +197,7 @@ func fill(t *testing.T, api *opensearch.Client, prefix string, docs []document) 
 var withoutData = func() map[string]string {
 	reasons := map[string]string{}
 	for reason, names := range map[string]string{
-		"a cluster of one node without tiers": `OpenSearch Metrics: OpenSearch - Shards per Node (UltraWarm)`,
+		"a cluster of one node without tiers":                                     `OpenSearch Metrics: OpenSearch - Shards per Node (UltraWarm)`,
 		"the panel names log* and metrics*, and the test's indexes have a prefix": `OpenSearch Metrics: OpenSearch - Oldest Indices in Data Node`,
 		"the samples have no such operation that succeeded": `CloudHSM Summary: CloudHSM - Delete Keys
 			CloudHSM Summary: CloudHSM - Share Keys
