@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/maxmind/mmdbwriter"
@@ -96,5 +97,29 @@ func TestTrialRefusesWhatIsCorrupt(t *testing.T) {
 	}
 	if _, err := ReadVersion("testdata/README.md"); err == nil {
 		t.Error("a text is a database")
+	}
+}
+
+// TestMaxMindsDatabasesAreRead: all of its test databases, of each product and of
+// each form of the format, but those that are broken by intent.
+func TestMaxMindsDatabasesAreRead(t *testing.T) {
+	n := 0
+	for _, folder := range []string{"mmdb", "licensed", "maxmind"} {
+		files, err := filepath.Glob(filepath.Join("testdata", folder, "*.mmdb"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range files {
+			name := filepath.Base(f)
+			broken := strings.Contains(strings.ToLower(name), "broken") || strings.Contains(name, "Invalid")
+			v, err := TryDatabase(f)
+			if broken != (err != nil) || !broken && v.Type == "" {
+				t.Errorf("%s: %+v, %v", f, v, err)
+			}
+			n++
+		}
+	}
+	if n < 40 {
+		t.Errorf("only %d databases", n)
 	}
 }
