@@ -22,8 +22,8 @@ type OwnMoto struct {
 var listens = regexp.MustCompile(`Running on (http://127\.0\.0\.1:\d+)`)
 
 // Home returns the folder that a tool runs from, after it was installed if need
-// be: moto, cfn-lint, hadolint or kubernetes-validate, each a virtual environment
-// of Python.
+// be: moto, cfn-lint, hadolint, kubernetes-validate or grpcio-tools, each a virtual
+// environment of Python.
 func Home(t testing.TB, tool string) string {
 	t.Helper()
 	env, err := run(tool, "home", tool)
