@@ -257,4 +257,5 @@ var table = []Entry{
 	{"FS7020", "fluent-siem version", "The version was not printed", "nothing is changed", "see the error"},
 	{"FS7021", "fluent-siem policy", "The policy was not printed", "nothing is changed", "see the error"},
 	{"FS7022", "fluent-siem doctor", "Something does not work, or the examination was interrupted", "nothing is changed", "do what stands under To do"},
+	{"FS7023", "fluent-siem view", "The dashboards are not served", "nothing is changed", "see the error: the address that is taken, or the settings of the connection"},
 }

@@ -57,6 +57,7 @@ type commands struct {
 	Backfill   backfillCommand   `cmd:"" help:"Load what is in a bucket already."`
 	Setup      setupCommand      `cmd:"" help:"Make in the cluster what the pipeline needs: templates, life cycles, roles."`
 	Dashboards dashboardsCommand `cmd:"" help:"Print the dashboards for OpenSearch Dashboards to import."`
+	View       viewCommand       `cmd:"" help:"Serve the dashboards as web pages."`
 	Throttle   throttleCommand   `cmd:"" help:"Hold the inputs of this host back, or look who does."`
 	Metrics    metricsCommand    `cmd:"" name:"index-metrics" help:"Write down how large and how busy each index is."`
 	Policy     policyCommand     `cmd:"" help:"Print the least that AWS must allow for a configuration."`
