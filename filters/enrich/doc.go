@@ -1,7 +1,8 @@
 // Package enrich adds to an event what its record does not say: where an
 // address is and whose it is ([Geo]), which program made the request
-// ([Agents]), whether an indicator of compromise names it ([Indicators]), and
-// who stood behind the proxies ([Proxies]).
+// ([Agents]), whether an indicator of compromise names it ([Indicators]),
+// who stood behind the proxies ([Proxies]), and what the operator's own tables
+// know ([Assets]). [History] has tables of days past.
 //
 //	object → record → event → document
 //	                  ─────
@@ -16,9 +17,10 @@
 //     and never the process: it is refused, said once, and the table before it
 //     stays in use.
 //   - No result is made of half a table: everything in one [Fragment] comes
-//     from one [Geo.Versions].
+//     from one [GeoTables]; [Assets] change all at once.
 //   - Readers never wait: a look-up takes one atomic load to learn that
 //     nothing changed, and a table is unmapped only when no reader can hold it.
+//     Only the first record of a day past waits, until its tables are read.
 //   - A file may be replaced, truncated or deleted while it is in use: tables
 //     are read into memory of their own, outside the Go heap, and do not
 //     depend on the file afterwards.
@@ -26,8 +28,8 @@
 //
 // # Concurrency
 //
-// Geo, Agents, Indicators and Proxies may be shared. A GeoReader, AgentReader
-// or Matches may not: each goroutine takes its own.
+// Geo, Agents, Indicators, Proxies, Assets and History may be shared. A
+// GeoReader, AgentReader or Matches may not: each goroutine takes its own.
 //
 // # What it does not promise
 //
