@@ -48,7 +48,7 @@ type FeedConfig struct {
 	Name string `conf:"name"`
 
 	// Format is one of the formats of `fluent-siem ioc build`, or otx-api,
-	// misp-feed or taxii. For a folder, empty means: by each file.
+	// misp-feed or taxii, or extension. For a folder, empty means: by each file.
 	Format string `conf:"format"`
 
 	// URL is where it is: https://…, s3://bucket/key or a file. One that ends with
@@ -84,6 +84,23 @@ type FeedConfig struct {
 
 	// KeyHeader is the header in which the key is sent.
 	KeyHeader string `conf:"key_header"`
+
+	// Command is the absolute path of an extension that knows the feed (format
+	// extension); see extensions.md.
+	Command string `conf:"command"`
+
+	// SHA256 is the checksum of that file, as sha256sum prints it.
+	SHA256 string `conf:"sha256"`
+
+	// Args are its arguments.
+	Args []string `conf:"args"`
+
+	// Environment are names of environment variables that it gets from us; it gets
+	// no others.
+	Environment []string `conf:"environment"`
+
+	// Timeout is how long one refresh of an extension may take; empty: 10m.
+	Timeout time.Duration `conf:"timeout"`
 }
 
 // known are feeds that need no more than their name.
@@ -165,12 +182,15 @@ func (f FeedConfig) Validate() error {
 	if !names.MatchString(f.Name) {
 		bad.Add("name", "%q; write letters, digits, - and _", f.Name)
 	}
-	if f.URL == "" {
+	if f.URL == "" && f.Format != extensionFormat {
 		bad.Add("url", "it is missing")
 	}
+	if f.Format == extensionFormat {
+		bad.Join(f.process().Validate())
+	}
 	_, ok := parse.Formats[f.Format]
-	if !ok && f.Format != otxAPI && f.Format != mispFeed && f.Format != taxii && !(f.Format == "" && f.folder()) {
-		bad.Add("format", "%q; use one of %s, %s, %s, %s", f.Format, strings.Join(parse.Names(), ", "), otxAPI, mispFeed, taxii)
+	if !ok && f.Format != otxAPI && f.Format != mispFeed && f.Format != taxii && f.Format != extensionFormat && !(f.Format == "" && f.folder()) {
+		bad.Add("format", "%q; use one of %s, %s, %s, %s, %s", f.Format, strings.Join(parse.Names(), ", "), otxAPI, mispFeed, taxii, extensionFormat)
 	}
 	if f.Interval < time.Minute {
 		bad.Add("interval", "%v is too short", f.Interval)

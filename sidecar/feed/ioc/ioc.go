@@ -94,7 +94,7 @@ func newMaker(cfg Config, env feed.Env) *maker {
 	}, []string{"feed"})}
 	env.Metrics.MustRegister(m.left)
 	for _, f := range cfg.Feeds {
-		m.sources = append(m.sources, f.open(filepath.Join(env.StateDir, "feeds")))
+		m.sources = append(m.sources, f.open(filepath.Join(env.StateDir, "feeds"), env.Log))
 	}
 	return m
 }

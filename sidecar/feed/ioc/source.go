@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"path"
 	"path/filepath"
@@ -34,7 +35,7 @@ type source interface {
 }
 
 // open returns the copy of a feed, which is in dir.
-func (f FeedConfig) open(dir string) source {
+func (f FeedConfig) open(dir string, log *slog.Logger) source {
 	place := filepath.Join(dir, f.Name)
 	switch {
 	case f.Format == otxAPI:
@@ -43,6 +44,8 @@ func (f FeedConfig) open(dir string) source {
 		return &misp{f, store{place + ".documents"}}
 	case f.Format == taxii:
 		return &collection{f, store{place + ".documents"}}
+	case f.Format == extensionFormat:
+		return newExtensionFeed(f, place, log)
 	case f.folder():
 		return &folder{f, place}
 	}
