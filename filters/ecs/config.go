@@ -111,9 +111,10 @@ type Config struct {
 	// also when that is past. MaxMind's licence asks for 30 days. 0: never.
 	StaleAfter time.Duration `conf:"stale_after"`
 
-	// TableVersions writes into each document, as siem.tables, which versions of the
-	// tables it was made with. Without it the ledger knows them of each object.
-	TableVersions bool `conf:"table_versions"`
+	// TableVersions says which documents tell, as siem.tables, which versions of the
+	// tables they were made with: matches (those that an indicator matched), all or none.
+	// The ledger knows them of each object.
+	TableVersions TableVersions `conf:"table_versions"`
 
 	// TablesOf says which tables an event is enriched with: newest, or event, those that
 	// were in use at the end of its own day, if history_dir has them. With event,
@@ -141,7 +142,7 @@ type Config struct {
 // Defaults returns a Config that works as it is.
 func Defaults() Config {
 	return Config{DocumentID: Natural, Emit: "record", ExcludeRefresh: 5 * time.Minute, StaleAfter: 30 * 24 * time.Hour,
-		TablesOf: "newest", HistoryDir: "/var/lib/fluent-siem/history"}
+		TableVersions: OfMatches, TablesOf: "newest", HistoryDir: "/var/lib/fluent-siem/history"}
 }
 
 // Validate reports every problem at once.
@@ -166,6 +167,9 @@ func (c Config) Validate() error {
 		if _, err := os.Stat(path); err != nil {
 			bad.Add(key, "%v", err)
 		}
+	}
+	if v := c.TableVersions; v != "" && v != OfMatches && v != OfAll && v != OfNone {
+		bad.Add("table_versions", "%q; use matches, all or none", v)
 	}
 	if c.TablesOf != "" && c.TablesOf != "newest" && c.TablesOf != "event" {
 		bad.Add("tables_of", "%q; use newest or event", c.TablesOf)

@@ -109,7 +109,7 @@ type value struct {
 
 // NewConverter returns a converter for one goroutine.
 func (e *Engine) NewConverter() *Converter {
-	c := &Converter{engine: e, plans: map[*logtype.Type]*plan{}, more: additions{steps: e.AddFields, tables: e.TableVersions || e.History != nil}}
+	c := &Converter{engine: e, plans: map[*logtype.Type]*plan{}, more: additions{steps: e.AddFields, tables: e.TableVersions == OfMatches || e.TableVersions == OfAll || e.History != nil}}
 	if e.Geo != nil || e.History != nil {
 		c.geo = e.Geo.Reader()
 	}

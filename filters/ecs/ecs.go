@@ -58,6 +58,15 @@ const (
 	TimeSeries Collection = "timeseries" // a serverless collection of type time series: no ids either
 )
 
+// TableVersions says which documents tell the tables they were made with.
+type TableVersions string
+
+const (
+	OfMatches TableVersions = "matches" // those that an indicator matched
+	OfAll     TableVersions = "all"
+	OfNone    TableVersions = "none"
+)
+
 // Engine is what all converters share: how to convert, and with which tables.
 type Engine struct {
 	IDs        IDs
@@ -71,8 +80,9 @@ type Engine struct {
 	// History has the tables of days past. With it, a record of such a day is
 	// enriched with those. nil: the newest tables count for all.
 	History *enrich.History
-	// TableVersions writes into each document which tables it was made with.
-	TableVersions bool
+	// TableVersions says which documents tell the tables they were made with; with a
+	// History all do. Empty: none.
+	TableVersions TableVersions
 	// AddFields are optional steps for every type whose documents have what they need.
 	AddFields []string
 	// Trial keeps what the rules exclude; [Converter.Matched] tells.

@@ -28,6 +28,7 @@ func (c *Converter) enrich() {
 	if c.use.Indicators != nil {
 		c.indicate()
 	}
+	c.nameTables()
 	c.use.Geo = nil // who waits for records must not keep databases alive
 }
 

@@ -38,7 +38,13 @@ func (c *Converter) chooseTables() {
 			c.use = c.past.tables.Or(&c.use)
 		}
 	}
-	if c.p.std.tables >= 0 {
+}
+
+// nameTables writes which tables the record was enriched with, where that is
+// wanted.
+func (c *Converter) nameTables() {
+	e := c.engine
+	if c.p.std.tables >= 0 && (e.History != nil || e.TableVersions == OfAll || c.slots[c.p.std.threat].kind == fragment) {
 		key := tablesVersion{geo: c.use.Geo.Generation(), of: c.use}
 		key.of.Geo = nil
 		if c.version.geo != key.geo || c.version.of != key.of || c.version.text == "" {

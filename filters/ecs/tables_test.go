@@ -120,14 +120,22 @@ func TestTablesOfTheEventsDay(t *testing.T) {
 		}
 	}
 	cfg.TablesOf = "newest"
-	if doc := convert(cfg, "2024-06-12T00:00:00Z"); doc.Source.Network.Name != "newest" || doc.Siem.Tables != "" {
-		t.Errorf("without being asked for: %+v", doc)
-	}
-	cfg.TableVersions = true
 	if doc := convert(cfg, "2024-06-12T00:00:00Z"); doc.Source.Network.Name != "newest" || !strings.HasPrefix(doc.Siem.Tables, "indicators=20240908T") {
+		t.Errorf("an indicator matches: %+v", doc)
+	}
+	cfg.TableVersions = OfNone
+	if doc := convert(cfg, "2024-06-12T00:00:00Z"); doc.Source.Network.Name != "newest" || doc.Siem.Tables != "" {
+		t.Errorf("nobody wants to know: %+v", doc)
+	}
+	cfg.TableVersions, cfg.IndicatorsFile = OfMatches, ""
+	if doc := convert(cfg, "2024-06-12T00:00:00Z"); doc.Source.Network.Name != "newest" || doc.Siem.Tables != "" {
+		t.Errorf("no indicator matches: %+v", doc)
+	}
+	cfg.TableVersions = OfAll
+	if doc := convert(cfg, "2024-06-12T00:00:00Z"); doc.Source.Network.Name != "newest" || !strings.HasPrefix(doc.Siem.Tables, "assets=") {
 		t.Errorf("asked for versions only: %+v", doc)
 	}
-	if err := (Config{DocumentID: Natural, Emit: "record", ExcludeRefresh: time.Minute, TablesOf: "yesterday"}).Validate(); err == nil || !strings.Contains(err.Error(), "use newest or event") {
+	if err := (Config{DocumentID: Natural, Emit: "record", ExcludeRefresh: time.Minute, TablesOf: "yesterday", TableVersions: "on"}).Validate(); err == nil || !strings.Contains(err.Error(), "use newest or event") || !strings.Contains(err.Error(), "use matches, all or none") {
 		t.Error(err)
 	}
 }
