@@ -7,9 +7,11 @@ import (
 )
 
 // limiter decides how many requests may be in flight: one more after a round
-// of quick answers, a quarter fewer when the cluster says that it is busy, a
-// tenth fewer when answers take much longer than they used to. It may be
-// shared.
+// of quick answers, a quarter fewer when the cluster refuses a whole request
+// because it is busy, a tenth fewer when answers take much longer than they used
+// to. Of a request that it refuses in part, each part pulls its way: where a
+// single request already asks more shards than their queue holds, fewer requests
+// would not help. It may be shared.
 type limiter struct {
 	max     float64
 	changed func(limit float64, inFlight int) // for metrics
@@ -59,9 +61,9 @@ func (l *limiter) acquire(ctx context.Context) error {
 	return context.Cause(ctx)
 }
 
-// release ends a request that took d; busy says that the cluster had too much
-// to do.
-func (l *limiter) release(d time.Duration, busy bool) {
+// release ends a request that took d; refused is the part of it that the cluster
+// had too much to do for, from 0 to 1.
+func (l *limiter) release(d time.Duration, refused float64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := time.Now()
@@ -69,15 +71,17 @@ func (l *limiter) release(d time.Duration, busy bool) {
 	// One cut for each round of requests: they all tell of the same moment.
 	again := now.Sub(l.cut) > max(d, 100*time.Millisecond)
 	switch {
-	case busy && again:
+	case refused == 1 && again:
 		l.limit, l.cut = max(1, l.limit*0.75), now
-	case busy:
+	case refused == 1:
+	case refused > 0:
+		l.limit = min(l.max, max(1, l.limit+(1-refused)/l.limit-refused/3))
 	case l.usual > 0 && s > 3*l.usual && s > 0.5 && again:
 		l.limit, l.cut = max(1, l.limit*0.9), now
 	case l.inFlight >= int(l.limit) && again:
 		l.limit = min(l.max, l.limit+1/l.limit)
 	}
-	if !busy {
+	if refused == 0 {
 		if l.usual == 0 {
 			l.usual = s
 		}

@@ -27,7 +27,7 @@ func rounds(t *testing.T, l *limiter, d, total time.Duration, busy int) {
 			defer func() { done <- struct{}{} }()
 			for l.acquire(ctx) == nil {
 				time.Sleep(d)
-				l.release(d, busy > 0 && n.Add(1)%int64(busy) == 0)
+				l.release(d, wholly(busy > 0 && n.Add(1)%int64(busy) == 0))
 			}
 		}()
 	}
@@ -85,9 +85,9 @@ func TestLimitIsKept(t *testing.T) {
 		go func() { gone <- l.acquire(ctx) }()
 		synctest.Wait()
 		cancel()
-		l.release(time.Millisecond, false) // the place and the end come together
+		l.release(time.Millisecond, 0) // the place and the end come together
 		if err := <-gone; err == nil {
-			l.release(time.Millisecond, false)
+			l.release(time.Millisecond, 0)
 		}
 		if err := l.acquire(t.Context()); err != nil {
 			t.Fatal(err)

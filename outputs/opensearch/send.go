@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"slices"
 	"strconv"
 	"time"
 
@@ -153,28 +152,47 @@ func (j *job) attempt(b *bulk, list []int32, again bool) outcome {
 	}
 	bad, err := results(a.body.Bytes(), len(list), func(i int) bool { return b.items[list[i]].create })
 	if err != nil { // stored or not: the ids will tell
-		w.limit.release(took, false)
+		w.limit.release(took, 0)
 		b.markUnsure(list)
 		w.say("unreadable answer", slog.LevelWarn, "the cluster's answer cannot be understood; its documents are sent again", code.Answer.Attr(), "error", err)
 		return outcome{busy: list, whole: true, why: err.Error()}
 	}
-	w.limit.release(took, slices.ContainsFunc(bad, func(r result) bool { return r.status == http.StatusTooManyRequests }))
+	w.limit.release(took, busyPart(bad, len(list)))
 	w.trouble.clear("")
 	o := j.judge(b, list, bad)
 	o.after = a.retryAfter
 	return o
 }
 
+// busyPart is the part of n documents that the cluster had too much to do for.
+func busyPart(bad []result, n int) float64 {
+	busy := 0
+	for _, r := range bad {
+		if r.status == http.StatusTooManyRequests {
+			busy++
+		}
+	}
+	return float64(busy) / float64(n)
+}
+
+// wholly is the part when all were refused, or none.
+func wholly(busy bool) float64 {
+	if busy {
+		return 1
+	}
+	return 0
+}
+
 // noAnswer handles a request that failed without an answer.
 func (j *job) noAnswer(b *bulk, list []int32, err error, took time.Duration) outcome {
 	w := j.w
 	if j.ctx.Err() != nil { // the host stops; the request may be carried out
-		w.limit.release(took, false)
+		w.limit.release(took, 0)
 		b.markUnsure(list)
 		return outcome{stop: context.Cause(j.ctx)}
 	}
 	r, sent := errorRuling(err)
-	w.limit.release(took, sent && r.Verdict == Busy)
+	w.limit.release(took, wholly(sent && r.Verdict == Busy))
 	w.metrics.requests.WithLabelValues(r.Class).Inc()
 	if sent {
 		b.markUnsure(list)
@@ -193,7 +211,7 @@ func (j *job) noAnswer(b *bulk, list []int32, err error, took time.Duration) out
 func (j *job) refusedWhole(b *bulk, list []int32, a answer, took time.Duration) outcome {
 	w := j.w
 	r := refused(a.status, a.body.Bytes())
-	w.limit.release(took, r.Verdict == Busy)
+	w.limit.release(took, wholly(r.Verdict == Busy))
 	if a.status >= 500 {
 		b.markUnsure(list)
 	}
