@@ -75,7 +75,11 @@ func (l *limiter) release(d time.Duration, refused float64) {
 		l.limit, l.cut = max(1, l.limit*0.75), now
 	case refused == 1:
 	case refused > 0:
-		l.limit = min(l.max, max(1, l.limit+(1-refused)/l.limit-refused/3))
+		more := 0.0
+		if l.inFlight >= int(l.limit) {
+			more = (1 - refused) / l.limit
+		}
+		l.limit = min(l.max, max(1, l.limit+more-refused/3))
 	case l.usual > 0 && s > 3*l.usual && s > 0.5 && again:
 		l.limit, l.cut = max(1, l.limit*0.9), now
 	case l.inFlight >= int(l.limit) && again:
