@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/fluent-siem/fluent-siem/internal/follow"
 )
 
 // cell is a column of the row of a value, "" when there is none.
@@ -183,4 +185,48 @@ func TestPatternsAreBounded(t *testing.T) {
 			t.Errorf("%.20q: %v, want %q", rows, err, want)
 		}
 	}
+}
+
+// FuzzAssets: a file is refused, or every row that is there can be found.
+func FuzzAssets(f *testing.F) {
+	for _, seed := range []string{"id,v\n1,one\n", "id;v\n\"1\";one\n", `[{"id":1,"v":"x"}]`, `{"id":true,"v":[1,2]}`, "id,v\n10.0.0.0/8,x\n", "id,v\n1.2.3.4,x\n::/0,y\n", "id,v\n(a|b)+,x\n"} {
+		f.Add([]byte(seed), uint8(0))
+		f.Add([]byte(seed), uint8(1))
+		f.Add([]byte(seed), uint8(2))
+	}
+	dir := f.TempDir()
+	f.Fuzz(func(t *testing.T, text []byte, by uint8) {
+		for _, name := range []string{"x.csv", "x.json"} {
+			path := filepath.Join(dir, name)
+			if err := os.WriteFile(path, text, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			info, err := os.Stat(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			table, err := readAssets(&AssetJoin{File: path, Key: "id", By: []string{"text", "network", "pattern"}[by%3]}, follow.Identify(path, info), func(error) {})
+			if err != nil {
+				continue
+			}
+			found := 0
+			for key := range table.texts {
+				if table.Find(key, netip.Addr{}) != nil {
+					found++
+				}
+			}
+			for p := range table.networks.All() {
+				if table.Find("", p.Addr()) != nil {
+					found++
+				}
+			}
+			for range table.patterns {
+				_ = table.Find("10.0.0.1", netip.Addr{})
+				found++
+			}
+			if found != table.Len() {
+				t.Errorf("%d of %d rows are found", found, table.Len())
+			}
+		}
+	})
 }
