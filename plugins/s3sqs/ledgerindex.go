@@ -59,7 +59,8 @@ func (r *run) copyLedger(ctx context.Context, sink Sink) (copy func()) {
 }
 
 // appendLedgerDocument appends the event of a record. Its id is the same each
-// time, so the newest state replaces the older ones; each host has its own.
+// time, so the newest state replaces the older ones; each host has its own. took is
+// the milliseconds from the announcement to the end.
 func appendLedgerDocument(dst []byte, index, host string, r ledger.Record) []byte {
 	text, err := json.Marshal(r)
 	if err != nil {
@@ -71,7 +72,7 @@ func appendLedgerDocument(dst []byte, index, host string, r ledger.Record) []byt
 	}
 	id := xxh3.HashString128(fmt.Sprintf("%s\x00%s\x00%s\x00%s\x00%d", host, r.Bucket, r.Key.Key, r.Version, r.First)).Bytes()
 	target := event.Target{Index: []byte(index + r.Began.UTC().Format("-2006-01")), ID: hex.AppendEncode(nil, id[:]), Op: event.OpIndex}
-	document := fmt.Appendf(nil, `{"@timestamp":%q,"host":{"name":%s},`, r.Last.UTC().Format(time.RFC3339Nano), name)
+	document := fmt.Appendf(nil, `{"@timestamp":%q,"took":%d,"host":{"name":%s},`, r.Last.UTC().Format(time.RFC3339Nano), r.Last.Sub(r.Began).Milliseconds(), name)
 	dst = event.AppendTarget(dst, r.Last, nil, target, nil, nil)
 	return event.AppendDocument(dst, append(document, bytes.TrimPrefix(text, []byte("{"))...))
 }

@@ -95,7 +95,7 @@ func (m maker) remove(l Lifecycle) []any {
 // repairs need that) and cannot search, the exporter sees sizes and writes its own
 // index, the reader reads.
 func (m maker) access() []Resource {
-	logs := m.patterns([]string{"log-*", "metrics-*"})
+	logs := m.patterns([]string{"log-*", "metrics-*", "siem-ledger-*"})
 	roles := map[string]object{
 		"loader": {
 			"cluster_permissions": []any{"indices:data/write/bulk", "indices:data/read/mget"},

@@ -89,8 +89,9 @@ type Pattern struct {
 
 // Set is all that ships.
 type Set struct {
-	Patterns   []Pattern `yaml:"patterns"`
-	Searches   []Panel   `yaml:"searches"` // that no dashboard places
+	Patterns   []Pattern      `yaml:"patterns"`
+	Searches   []Panel        `yaml:"searches"` // that no dashboard places
+	Settings   map[string]any `yaml:"settings"` // see [Set.Advanced]
 	Dashboards []Dashboard
 }
 

@@ -114,6 +114,26 @@ func TestEveryFieldIsInATemplate(t *testing.T) {
 	}
 }
 
+// TestAdvancedSettings: one object, named as the version, with an index pattern
+// that is there, and objects as text.
+func TestAdvancedSettings(t *testing.T) {
+	s := shipped(t)
+	o, err := s.Advanced("2.19.0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ranges []struct{ From, To, Display string }
+	if err := json.Unmarshal([]byte(o.Attributes["timepicker:quickRanges"].(string)), &ranges); err != nil || len(ranges) != 15 || ranges[1].From != "now-15m" {
+		t.Errorf("%v %v", ranges, err)
+	}
+	if o.ID != "2.19.0" || o.Type != "config" || o.Attributes["defaultIndex"] != s.pattern("log-*").ID || o.Attributes["histogram:barTarget"] != uint64(barTarget) {
+		t.Errorf("%+v", o)
+	}
+	if text(s.Settings["timepicker:timeDefaults"]) != o.Attributes["timepicker:timeDefaults"] {
+		t.Error("the set was changed")
+	}
+}
+
 // inQuery are the fields of a Lucene query.
 var inQuery = regexp.MustCompile(`([@A-Za-z_][\w@.\\/-]*):`)
 

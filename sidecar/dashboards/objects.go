@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"strconv"
 )
 
@@ -86,6 +87,29 @@ func (s *Set) Objects() []Object {
 		all = append(all, Object{d.ID, "dashboard", attributes, refs})
 	}
 	return all
+}
+
+// Advanced is the object with the advanced settings for a version of OpenSearch
+// Dashboards, such as 2.19.0, which is its id: it replaces a tenant's own settings.
+func (s *Set) Advanced(version string) (Object, error) {
+	attributes := maps.Clone(s.Settings)
+	pattern := s.pattern(fmt.Sprint(attributes["defaultIndex"]))
+	if pattern == nil {
+		return Object{}, fmt.Errorf("defaultIndex %v is no index pattern", attributes["defaultIndex"])
+	}
+	attributes["defaultIndex"] = pattern.ID
+	names, _ := attributes["timepicker:quickRanges"].([]any)
+	var ranges []object
+	for _, n := range names {
+		r := object{"from": fmt.Sprintf("now-%v", n), "to": "now", "display": fmt.Sprintf("Last %v", n)}
+		if n == "Today" {
+			r = object{"from": "now/d", "to": "now/d", "display": n}
+		}
+		ranges = append(ranges, r)
+	}
+	attributes["timepicker:quickRanges"] = text(ranges) // OpenSearch Dashboards keeps objects as text
+	attributes["timepicker:timeDefaults"] = text(attributes["timepicker:timeDefaults"])
+	return Object{version, "config", attributes, []Reference{}}, nil
 }
 
 // idOf is the same for the same names, and looks as OpenSearch Dashboards' own.

@@ -321,7 +321,7 @@ var intervals = []struct {
 	{7500 * time.Millisecond, interval{"10s", 10 * time.Second}}, {5 * time.Second, interval{"5s", 5 * time.Second}}, {0, interval{"1s", time.Second}},
 }
 
-// barTarget is the setting histogram:barTarget, see [Settings].
+// barTarget is the setting histogram:barTarget, see [Set.Advanced].
 const barTarget = 100
 
 // auto is the interval for some hundred bars.

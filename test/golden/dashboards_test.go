@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fluent-siem/fluent-siem/internal/lease"
+	"github.com/fluent-siem/fluent-siem/internal/ledger"
 	"github.com/fluent-siem/fluent-siem/outputs/opensearch"
 	"github.com/fluent-siem/fluent-siem/sidecar/dashboards"
 	"github.com/fluent-siem/fluent-siem/sidecar/indexmetrics"
@@ -31,6 +33,7 @@ func TestEveryPanelOfEveryDashboard(t *testing.T) {
 	if _, n, err := metrics.Once(t.Context(), time.Now()); err != nil || n == 0 {
 		t.Fatalf("%d index metrics: %v", n, err)
 	}
+	fillLedger(t, api, prefix)
 	var refreshed any
 	ask(t, api, "POST", "/"+prefix+"*/_refresh", nil, &refreshed)
 	t.Log("filled in", time.Since(begin))
@@ -190,6 +193,31 @@ func fill(t *testing.T, api *opensearch.Client, prefix string, docs []document) 
 		if got.Errors {
 			t.Error("documents are refused; TestEveryDocumentFitsTheTemplates says which")
 		}
+	}
+}
+
+// fillLedger stores what the copy of the ledger has of an hour: see ledger_index.
+func fillLedger(t *testing.T, api *opensearch.Client, prefix string) {
+	t.Helper()
+	var body bytes.Buffer
+	for i, r := range []ledger.Record{
+		{LogType: "cloudtrail", State: ledger.Done}, {LogType: "vpcflowlogs", State: ledger.Done}, {LogType: "alb", State: ledger.Unreadable, Class: "truncated"},
+	} {
+		r.Key = ledger.Key{Bucket: "logs", Key: fmt.Sprintf("%s/%d.gz", r.LogType, i)}
+		r.Last = time.Now().UTC()
+		r.Began, r.Versions, r.Announced, r.Size = r.Last.Add(-time.Minute), "geoip=1", 1, 900
+		r.Totals.Read, r.Totals.Bytes = 10, 5000
+		r.Totals.By[lease.Stored], r.Totals.By[lease.DeadLettered] = 9, 1
+		text, err := json.Marshal(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(&body, `{"index":{"_index":%q}}`+"\n"+`{"@timestamp":%q,"took":60000,"host":{"name":"h"},%s`+"\n", prefix+"siem-ledger-2024", r.Last.Format(time.RFC3339Nano), text[1:])
+	}
+	var got struct{ Errors bool }
+	ask(t, api, "POST", "/_bulk?filter_path=errors", body.Bytes(), &got)
+	if got.Errors {
+		t.Error("the index of the ledger refuses its documents")
 	}
 }
 
