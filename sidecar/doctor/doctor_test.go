@@ -75,6 +75,19 @@ func TestEachPlantedMisconfigurationIsFound(t *testing.T) {
 	}
 }
 
+// TestAnExaminationMakesNoIndex: what tries to write leaves nothing.
+func TestAnExaminationMakesNoIndex(t *testing.T) {
+	w := newWorld(t, services.Moto(t))
+	w.useCluster(services.OpenSearchSecure(t))
+	if bad := w.bad(); len(bad) > 0 {
+		t.Errorf("bad: %v", bad)
+	}
+	status, answer, err := w.api.Do(t.Context(), http.MethodGet, "/_cat/indices/"+w.opts.Setup.IndexPrefix+"*?h=index", nil)
+	if err != nil || status != http.StatusOK || len(answer) > 0 {
+		t.Errorf("%d, %v: there are indexes: %s", status, err, answer)
+	}
+}
+
 // reader makes a user of the secure node who may read only.
 func (w *world) reader(s services.Secure) (user, password string) {
 	w.t.Helper()

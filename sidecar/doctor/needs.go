@@ -11,11 +11,12 @@ import (
 
 // Identity is who asks AWS, where.
 type Identity struct {
-	Role              string // the ARN of the role that is acted as; "" is our own identity
-	ExternalID        string
-	Region            string
-	S3, SQS, SSM, STS string // endpoints in place of AWS's
-	OwnS3             bool   // S3 is asked with buckets in the path
+	Role       string // the ARN of the role that is acted as; "" is our own identity
+	ExternalID string
+	Region     string
+	// Endpoints in place of AWS's; Any is for services that have none of their own.
+	S3, SQS, SSM, STS, Any string
+	OwnS3                  bool // S3 is asked with buckets in the path
 }
 
 // Resource is what a permission is for.
@@ -86,21 +87,21 @@ var Needs = []Need{
 // reader is who an input is.
 func (p *Plan) reader(i int) Identity {
 	in := p.Inputs[i]
-	return Identity{in.AssumeRoleARN, in.ExternalID, in.Region, cmp.Or(in.S3Endpoint, in.Endpoint), cmp.Or(in.SQSEndpoint, in.Endpoint), "", in.STSEndpoint,
+	return Identity{in.AssumeRoleARN, in.ExternalID, in.Region, cmp.Or(in.S3Endpoint, in.Endpoint), cmp.Or(in.SQSEndpoint, in.Endpoint), "", in.STSEndpoint, in.Endpoint,
 		in.Endpoint != "" || in.S3Endpoint != ""}
 }
 
 // ruler is who a filter is when it reads exclusion rules.
 func (p *Plan) ruler(i int) Identity {
 	f := p.Filters[i]
-	return Identity{f.AssumeRoleARN, f.ExternalID, f.Region, cmp.Or(f.S3Endpoint, f.Endpoint), "", cmp.Or(f.SSMEndpoint, f.Endpoint), f.STSEndpoint,
+	return Identity{f.AssumeRoleARN, f.ExternalID, f.Region, cmp.Or(f.S3Endpoint, f.Endpoint), "", cmp.Or(f.SSMEndpoint, f.Endpoint), f.STSEndpoint, f.Endpoint,
 		f.Endpoint != "" || f.S3Endpoint != ""}
 }
 
 // sidecar is who the sidecar is.
 func (p *Plan) sidecar() Identity {
 	e := p.Sidecar.Endpoint
-	return Identity{"", "", p.Sidecar.Region, e, e, e, e, e != ""}
+	return Identity{"", "", p.Sidecar.Region, e, e, e, e, e, e != ""}
 }
 
 // queuesOf are those that an input reads.

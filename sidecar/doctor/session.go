@@ -83,11 +83,11 @@ func (s *session) ssm() *ssm.Client {
 }
 
 func (s *session) sns() *sns.Client {
-	return sns.NewFromConfig(s.cfg, func(o *sns.Options) { o.BaseEndpoint = endpoint(o.BaseEndpoint, s.as.STS) })
+	return sns.NewFromConfig(s.cfg, func(o *sns.Options) { o.BaseEndpoint = endpoint(o.BaseEndpoint, s.as.Any) })
 }
 
 func (s *session) kms() *kms.Client {
-	return kms.NewFromConfig(s.cfg, func(o *kms.Options) { o.BaseEndpoint = endpoint(o.BaseEndpoint, s.as.STS) })
+	return kms.NewFromConfig(s.cfg, func(o *kms.Options) { o.BaseEndpoint = endpoint(o.BaseEndpoint, s.as.Any) })
 }
 
 func (s *session) sts(cfg aws.Config) *sts.Client {

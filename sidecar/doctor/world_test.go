@@ -43,6 +43,7 @@ type world struct {
 	output                map[string]string // settings
 	sidecar               string
 	opts                  Options
+	api                   *opensearch.Client
 }
 
 func newWorld(t *testing.T, url string) *world {
@@ -136,6 +137,7 @@ func (w *world) useCluster(s services.Secure) {
 	api, err := opensearch.NewClient(cfg, func(err error) { w.t.Error(err) })
 	w.must(err)
 	w.t.Cleanup(api.Close)
+	w.api = api
 	has, err := cluster.Probe(w.t.Context(), api, false)
 	w.must(err)
 	wanted, err := cluster.Resources(w.opts.Setup, w.opts.LogTypes, has)
