@@ -55,7 +55,7 @@ bench: build
 	@$(GO) test -run '^$$' -bench 'BenchmarkEvent$$' ./filters/enrich
 
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
-SCRIPTS = .ci/run test/services/services $(wildcard test/*/*.sh test/*/*/*.sh)
+SCRIPTS = .ci/run test/services/services $(wildcard conf/deploy/*/*.sh) $(wildcard test/*/*.sh test/*/*/*.sh)
 lint:
 	@files=$$(gofmt -l .); [ -z "$$files" ] || { echo "not formatted by gofmt:" $$files; exit 1; }
 	$(GO) vet ./...
