@@ -25,7 +25,7 @@ where the pipeline runs. It changes nothing.
 bad: it does not work. doubt: it works, and will not always. untried: it could not be found out.
 The exit code is 1 when something is bad.
 
-  $$ fluent-siem doctor -c fluent-bit.yaml --sidecar sidecar.yaml --bucket siem-logs`
+With everything there is: fluent-siem doctor -c fluent-bit.yaml --sidecar sidecar.yaml --bucket NAME --key ARN`
 }
 
 // Run examines.
