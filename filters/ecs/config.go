@@ -117,8 +117,8 @@ type Config struct {
 	TableVersions TableVersions `conf:"table_versions"`
 
 	// TablesOf says which tables an event is enriched with: newest, or event, those that
-	// were in use at the end of its own day, if history_dir has them. With event,
-	// documents have siem.tables.
+	// were in use at the end of its own day, if history_dir has them; then documents have
+	// siem.tables. A replay or a backfill may ask for event by itself.
 	TablesOf string `conf:"tables_of"`
 
 	// HistoryDir is where the sidecar keeps the tables of days past.

@@ -77,11 +77,12 @@ type Engine struct {
 	Proxies    func() *enrich.Proxies    // those in use now; nil: no proxy is trusted
 	Assets     func() *enrich.Assets     // those in use now; nil: no assets
 	Rules      func() *exclude.Rules     // those in use now; nil: nothing is excluded but own logs
-	// History has the tables of days past. With it, a record of such a day is
-	// enriched with those. nil: the newest tables count for all.
+	// History has the tables of days past, for records of such days of objects that
+	// were announced so, or of all if ByDay is set. nil: the newest tables count.
 	History *enrich.History
-	// TableVersions says which documents tell the tables they were made with; with a
-	// History all do. Empty: none.
+	ByDay   bool
+	// TableVersions says which documents tell the tables they were made with; those
+	// made with a day's tables do. Empty: no others.
 	TableVersions TableVersions
 	// AddFields are optional steps for every type whose documents have what they need.
 	AddFields []string

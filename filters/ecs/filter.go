@@ -131,8 +131,8 @@ func New(cfg Config, p *process.Process, opts ...Option) (*Filter, error) {
 // newEngine opens the tables that a Config names.
 func newEngine(cfg Config, p *process.Process, log *slog.Logger) (*Engine, error) {
 	e := &Engine{IDs: cfg.DocumentID, Collection: cfg.Collection, Agents: enrich.NewAgents(), Trial: cfg.ExcludeTrial, AddFields: cfg.AddFields, TableVersions: cfg.TableVersions}
-	if cfg.TablesOf == "event" {
-		e.History = enrich.OpenHistory(cfg.HistoryDir, log)
+	if cfg.HistoryDir != "" {
+		e.History, e.ByDay = enrich.OpenHistory(cfg.HistoryDir, log), cfg.TablesOf == "event"
 	}
 	if cfg.GeoipDir != "" {
 		e.Geo = enrich.OpenGeo(cfg.GeoipDir, log)

@@ -30,7 +30,7 @@ func (c *Converter) chooseTables() {
 	if c.engine.Geo != nil {
 		c.use.Geo = c.engine.Geo.Now()
 	}
-	if h := c.engine.History; h != nil {
+	if h := c.engine.History; h != nil && c.byDay() {
 		if day := c.time.Unix() / (24 * 60 * 60); day != c.past.day {
 			c.past = pastTables{day, h.Of(c.time)}
 		}
@@ -40,11 +40,14 @@ func (c *Converter) chooseTables() {
 	}
 }
 
+// byDay says whether the record is to meet the tables of its own day.
+func (c *Converter) byDay() bool { return c.engine.ByDay || c.o.src.TablesOf == "event" }
+
 // nameTables writes which tables the record was enriched with, where that is
 // wanted.
 func (c *Converter) nameTables() {
 	e := c.engine
-	if c.p.std.tables >= 0 && (e.History != nil || e.TableVersions == OfAll || c.slots[c.p.std.threat].kind == fragment) {
+	if c.p.std.tables >= 0 && (e.History != nil && c.byDay() || e.TableVersions == OfAll || e.TableVersions == OfMatches && c.slots[c.p.std.threat].kind == fragment) {
 		key := tablesVersion{geo: c.use.Geo.Generation(), of: c.use}
 		key.of.Geo = nil
 		if c.version.geo != key.geo || c.version.of != key.of || c.version.text == "" {

@@ -72,6 +72,7 @@ func TestTablesOfTheEventsDay(t *testing.T) {
 	cfg := Defaults()
 	cfg.AssetsDir, cfg.IndicatorsFile = filepath.Join(dir, "now/assets"), filepath.Join(dir, "now/indicators.ioc")
 	cfg.HistoryDir, cfg.TablesOf = filepath.Join(dir, "history"), "event"
+	announced := "" // how the object was
 	convert := func(cfg Config, at string) (doc struct {
 		Source struct {
 			Network struct{ Name string }
@@ -89,7 +90,7 @@ func TestTablesOfTheEventsDay(t *testing.T) {
 		}
 		defer f.Close()
 		c := f.engine.NewConverter()
-		o, err := c.Object(lt, lease.Source{Key: "t"})
+		o, err := c.Object(lt, lease.Source{Key: "t", TablesOf: announced})
 		if err == nil {
 			err = c.Convert(o, 1, nil, []byte(fmt.Sprintf(`{"at":%q,"src":"81.2.69.142"}`, at)))
 		}
@@ -119,7 +120,11 @@ func TestTablesOfTheEventsDay(t *testing.T) {
 			t.Errorf("%s: %s", c.at, doc.Siem.Tables)
 		}
 	}
-	cfg.TablesOf = "newest"
+	cfg.TablesOf, announced = "newest", "event"
+	if doc := convert(cfg, "2024-06-12T00:00:00Z"); doc.Source.Network.Name != "second" || !strings.Contains(doc.Siem.Tables, "indicators=20240612T") {
+		t.Errorf("a backfill asks for it: %+v", doc)
+	}
+	announced = ""
 	if doc := convert(cfg, "2024-06-12T00:00:00Z"); doc.Source.Network.Name != "newest" || !strings.HasPrefix(doc.Siem.Tables, "indicators=20240908T") {
 		t.Errorf("an indicator matches: %+v", doc)
 	}

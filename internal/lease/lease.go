@@ -65,6 +65,9 @@ type Source struct {
 	EventTime   time.Time // when S3 announced it
 	First, Last uint64    // positions of a split message; 0 for a whole object
 	Received    int       // how often its notification has been delivered; 0 when unknown
+	// TablesOf is "event" when who announced it wants its events enriched with the
+	// tables of their own day; "": as the filter's settings say.
+	TablesOf string
 	// Format overrules the log type's format when the bytes say otherwise:
 	// "json" for rows of a Parquet file. "" otherwise.
 	Format string

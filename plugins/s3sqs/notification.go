@@ -16,6 +16,7 @@ type announced struct {
 	size                       int64  // -1 when it does not say
 	time                       time.Time
 	first, last                uint64 // positions of a split message, 0: all
+	tablesOf                   string // as in lease.Source
 }
 
 // notification is what a message says.
@@ -89,6 +90,7 @@ type entity struct {
 		VersionEB string `json:"version-id,omitempty"`
 		ETag      string `json:"eTag,omitempty"` // also matches EventBridge's etag: names are compared without case
 	} `json:"object"`
+	TablesOf string `json:"tablesOf,omitempty"` // ours, of a backfill
 }
 
 func (e *entity) complete() bool { return e != nil && e.Bucket.Name != "" && e.Object.Key != "" }
@@ -187,7 +189,7 @@ func created(name string) bool {
 // announced returns the object. S3 encodes keys as in a query, with + for a
 // blank; EventBridge and split messages have them as they are.
 func (e *entity) announced(encoded bool) announced {
-	o := announced{bucket: e.Bucket.Name, key: e.Object.Key, version: e.Object.Version, etag: strings.Trim(e.Object.ETag, `"`), size: -1}
+	o := announced{bucket: e.Bucket.Name, key: e.Object.Key, version: e.Object.Version, etag: strings.Trim(e.Object.ETag, `"`), size: -1, tablesOf: e.TablesOf}
 	if encoded {
 		if key, err := url.QueryUnescape(o.key); err == nil {
 			o.key = key

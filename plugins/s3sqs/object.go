@@ -18,7 +18,7 @@ import (
 func (q *queue) object(h *hold, a announced) error {
 	in := q.run.in
 	src := lease.Source{Bucket: a.bucket, Key: a.key, Version: a.version, ETag: a.etag, Account: a.account, Region: a.region,
-		Size: a.size, EventTime: a.time, First: a.first, Last: a.last, Received: h.attempt}
+		Size: a.size, EventTime: a.time, First: a.first, Last: a.last, Received: h.attempt, TablesOf: a.tablesOf}
 	log := q.log.With("bucket", a.bucket, "key", a.key)
 	types := in.p.LogTypes.Set()
 	t, why := types.Match(a.bucket, a.key)

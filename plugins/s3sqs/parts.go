@@ -75,7 +75,7 @@ func (q *queue) announce(h *hold, a announced, all []part) error {
 func (a announced) message(p part) (string, error) {
 	var e envelope
 	e.Siem = &positions{p.first, p.last}
-	e.S3 = &entity{}
+	e.S3 = &entity{TablesOf: a.tablesOf}
 	e.S3.Bucket.Name = a.bucket
 	e.S3.Object.Key, e.S3.Object.Version, e.S3.Object.ETag = a.key, a.version, a.etag
 	if a.size >= 0 {

@@ -54,6 +54,7 @@ func Notification(o lease.Source) (string, error) {
 		Configuration string `json:"configurationId"`
 		Bucket        bucket `json:"bucket"`
 		Object        object `json:"object"`
+		TablesOf      string `json:"tablesOf,omitempty"`
 	}
 	type record struct {
 		Version string `json:"eventVersion"`
@@ -65,7 +66,8 @@ func Notification(o lease.Source) (string, error) {
 	}
 	r := record{Version: "2.1", Source: "aws:s3", Region: o.Region, Name: "ObjectCreated:Put", S3: entity{
 		SchemaVersion: "1.0", Configuration: "fluent-siem", Bucket: bucket{o.Bucket, "arn:aws:s3:::" + o.Bucket},
-		Object: object{Key: strings.ReplaceAll(url.QueryEscape(o.Key), "%2F", "/"), ETag: o.ETag, Version: o.Version},
+		Object:   object{Key: strings.ReplaceAll(url.QueryEscape(o.Key), "%2F", "/"), ETag: o.ETag, Version: o.Version},
+		TablesOf: o.TablesOf,
 	}}
 	if o.Size >= 0 {
 		r.S3.Object.Size = &o.Size

@@ -93,6 +93,9 @@ type Announcer struct {
 	// Poll is how often the queue is asked how much waits in it, while that is
 	// too much; 0: a second.
 	Poll time.Duration
+	// TablesOf is what the events of the objects are to be enriched with, as in
+	// [lease.Source].
+	TablesOf string
 }
 
 const (
@@ -192,7 +195,7 @@ func (a *Announcer) waiting(ctx context.Context) (n int, err error) {
 func (a *Announcer) send(ctx context.Context, objects []Object) error {
 	entries := make([]types.SendMessageBatchRequestEntry, len(objects))
 	for i, o := range objects {
-		body, err := s3sqs.Notification(lease.Source{Bucket: o.Bucket, Key: o.Key, Version: o.Version, ETag: o.ETag, Size: o.Size, EventTime: o.Modified})
+		body, err := s3sqs.Notification(lease.Source{Bucket: o.Bucket, Key: o.Key, Version: o.Version, ETag: o.ETag, Size: o.Size, EventTime: o.Modified, TablesOf: a.TablesOf})
 		if err != nil {
 			return fmt.Errorf("%s cannot be announced: %w", o.URL(), err)
 		}

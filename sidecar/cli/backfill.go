@@ -28,6 +28,7 @@ type queuePlace struct {
 	Endpoint string  `placeholder:"URL" help:"A service compatible with S3 and SQS, in place of AWS. Default: as --config says."`
 	Rate     float64 `placeholder:"N" help:"Announce at most as many objects a second."`
 	Ahead    int     `default:"1000" placeholder:"N" help:"Announce nothing while as many messages wait in the queue: the agents take from it what the cluster takes."`
+	TablesOf string  `placeholder:"WHICH" enum:"event," default:"" help:"Have the agents enrich the events with the tables of each event's day (event) that their sidecar kept. Default: as the filter's setting tables_of says."`
 	DryRun   bool    `name:"dry-run" help:"Only say what would be announced."`
 	JSON     bool    `name:"json" help:"Print the result as JSON."`
 }
@@ -269,7 +270,7 @@ func (a announcing) run(ctx context.Context, objects, count announce.Source) err
 		}()
 	}
 	queue := a.cfg.QueueURL[0]
-	announcer := &announce.Announcer{Client: a.services.Queue(queue), Queue: queue, Pace: announce.Pace{Rate: a.place.Rate, Ahead: a.place.Ahead}}
+	announcer := &announce.Announcer{Client: a.services.Queue(queue), Queue: queue, Pace: announce.Pace{Rate: a.place.Rate, Ahead: a.place.Ahead}, TablesOf: a.place.TablesOf}
 	tell := func(p announce.Progress) error {
 		if show.bar != nil {
 			show.bar.ChangeMax64(max(total.Load(), p.Objects, 1))
