@@ -1,10 +1,15 @@
 package main
 
 import (
+	"net/http"
 	"os"
+	"os/exec"
+	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/fluent-siem/fluent-siem/test/services"
 )
@@ -18,6 +23,25 @@ func TestDemo(t *testing.T) {
 	var out strings.Builder
 	if err := run(t.Context(), &out, os.Stderr); err != nil {
 		t.Fatal(err)
+	}
+	pages := regexp.MustCompile(`\(kill (\d+) ends it\):\n\n  (http://\S+/)\n`).FindStringSubmatch(out.String())
+	if pages == nil {
+		t.Fatalf("no address of the dashboards in %s", out.String())
+	}
+	pid, err := strconv.Atoi(pages[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Kill(pid, syscall.SIGTERM)
+	if res, err := http.Get(pages[2]); err != nil || res.StatusCode != http.StatusOK {
+		t.Errorf("the dashboards: %v %v", res, err)
+	}
+	if _, err := exec.LookPath("chromium"); err == nil {
+		for _, name := range []string{"cloudtrail", "vpcflowlogs", "elb"} {
+			if s, err := os.Stat("../../build/" + name + ".png"); err != nil || s.Size() < 50_000 || time.Since(s.ModTime()) > 10*time.Minute {
+				t.Errorf("the picture of %s: %v %v", name, s, err)
+			}
+		}
 	}
 	rows := map[string][]int{} // log type → objects, records, documents, excluded, dead letters
 	for line := range strings.Lines(out.String()) {

@@ -2,7 +2,7 @@
 // OpenSearch and sets it up, starts an emulator of S3 and SQS, puts logs of three
 // types into a bucket, loads them (inside Fluent Bit where there is one, else by
 // `fluent-siem pipeline`), waits until the queue is empty and every lease
-// settled, and prints what became of them.
+// settled, and prints what became of them; the dashboards over them stay for an hour.
 //
 // `make demo` builds first and then runs it.
 package main
@@ -118,7 +118,7 @@ func run(ctx context.Context, out, diag io.Writer) error {
 	}
 	fmt.Fprintf(out, "\nQuery more:\n\n  curl -s '%s/log-*/_search?pretty&size=1&q=source.geo.city_name:London'\n\n", cluster.URL)
 	fmt.Fprintf(out, "Configuration and log of the run: build/demo. OpenSearch goes on; test/services/services stop ends it.\n")
-	return nil
+	return view(ctx, out, root, cluster)
 }
 
 // setUp makes the templates, as `fluent-siem setup apply` does for everybody.
