@@ -155,7 +155,7 @@ var table = []Entry{
 	{BrokenTable, "", "The table of indicators was damaged while it was in use", "events are stored without indicators until there is another table", "replace the file by renaming, never write into it"},
 	{Stale, "", "A table that events are enriched with is missing, refused or too old", "events are enriched with what there is", "see whether the sidecar, or what else refreshes it, runs"},
 	{Extension, "", "An extension could not be started, ended, or did not answer in time", "it is started again, later each time; its documents go the way of on_failure meanwhile", "see the reason: its file and sha256, the version of its protocol, what it wrote last"},
-	{Untransformed, "extension", "An extension failed with a document", "on_failure: pass stores it as it was, with the tag extension_failed; dead_letter makes its record a dead letter", "see the reason in siem.extension or the dead letter; mend the extension" + replay},
+	{Untransformed, "", "An extension failed with a document", "on_failure: pass stores it as it was, with the tag extension_failed; dead_letter makes its record a dead letter", "see the reason in siem.extension or the dead letter; mend the extension" + replay},
 
 	{Repairs, "", "Documents are changed so that they fit the mapping (siem.repaired)", "stored; @message has the record as it came", "change the mapping as the line says, or set repair: none"},
 	{Answer, "", "The cluster's answer cannot be understood", "the documents are sent again; their ids say which are there", "see what stands between, such as a proxy"},

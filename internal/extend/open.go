@@ -77,9 +77,6 @@ func (t *Transformers) Transform(ctx context.Context, logType string, documents 
 	}
 }
 
-// Any reports whether any log type has one.
-func (t *Transformers) Any() bool { return len(*t.set.Load()) > 0 }
-
 // use puts a list into use.
 func (t *Transformers) use(list []TransformerConfig) {
 	t.mu.Lock()
