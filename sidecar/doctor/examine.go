@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/fluent-siem/fluent-siem/filters/logtype"
@@ -45,6 +46,7 @@ type examination struct {
 	plan *Plan
 	Options
 	sessions map[Identity]*session // nil where the identity cannot be had
+	silent   map[string]bool       // services that did not answer: each would cost patience again
 	report   func(Finding)
 }
 
@@ -54,7 +56,7 @@ func Examine(ctx context.Context, p *Plan, o Options, report func(Finding)) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	x := &examination{plan: p, Options: o, sessions: map[Identity]*session{}, report: report}
+	x := &examination{plan: p, Options: o, sessions: map[Identity]*session{}, silent: map[string]bool{}, report: report}
 	x.permissions(ctx)
 	x.queues(ctx)
 	x.buckets(ctx)
@@ -93,6 +95,11 @@ func (x *examination) permission(ctx context.Context, s *session, n Need, action
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	check := "permission " + action
+	service, _, _ := strings.Cut(action, ":")
+	if x.silent[service] {
+		x.say(Untried, check, r.Name, service+" does not answer, see above", "")
+		return
+	}
 	err := tries[action](ctx, s, r)
 	switch v := verdictOf(err); {
 	case err == nil || v == answered:
@@ -105,6 +112,7 @@ func (x *examination) permission(ctx context.Context, s *session, n Need, action
 	case v == absent:
 		x.say(Bad, check, r.Name, said(err), "correct "+n.Setting+", or make it")
 	default:
+		x.silent[service] = unanswered(err)
 		x.say(Bad, check, r.Name, said(err), "see that the endpoint of this region can be reached from here, and that the credentials are right")
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/fluent-siem/fluent-siem/plugins/s3sqs"
 	"github.com/fluent-siem/fluent-siem/test/services"
 )
 
@@ -68,6 +69,27 @@ func TestEachMissingPermissionIsNamed(t *testing.T) {
 				t.Errorf("bad: %v, want %v", got, want)
 			}
 		})
+	}
+}
+
+// TestNoAnswerIsNoPermission: of a service that is not there nothing is ok.
+func TestNoAnswerIsNoPermission(t *testing.T) {
+	t.Setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
+	const nobody = "http://127.0.0.1:1"
+	in := s3sqs.Defaults()
+	in.QueueURL, in.Endpoint, in.Region = []string{nobody + "/123456789012/siem"}, nobody, region
+	bad := 0
+	Examine(t.Context(), &Plan{Inputs: []s3sqs.Config{in}, Buckets: []string{"logs"}}, Options{}, func(f Finding) {
+		if f.Status == OK {
+			t.Errorf("ok: %+v", f)
+		}
+		if f.Status == Bad && strings.HasSuffix(f.Found, "connection refused") {
+			bad++
+		}
+	})
+	if bad != 2 {
+		t.Errorf("%d are bad, want one for SQS and one for S3; the others are untried", bad)
 	}
 }
 

@@ -38,6 +38,9 @@ func (x *examination) queues(ctx context.Context) {
 		if s == nil {
 			continue
 		}
+		if x.silent["sqs"] {
+			continue // that has been told
+		}
 		for _, url := range x.plan.queuesOf(i) {
 			x.queue(ctx, s, url, url != in.BacklogQueueURL)
 		}
@@ -230,6 +233,9 @@ func (x *examination) buckets(ctx context.Context) {
 	for i, in := range x.plan.Inputs {
 		s := x.session(ctx, x.plan.reader(i))
 		if s == nil {
+			continue
+		}
+		if x.silent["s3"] {
 			continue
 		}
 		for _, bucket := range x.plan.Buckets {

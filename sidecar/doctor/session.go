@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -179,15 +180,25 @@ func verdictOf(err error) verdict {
 	case errors.As(err, &response) && (response.HTTPStatusCode() == http.StatusForbidden || response.HTTPStatusCode() == http.StatusUnauthorized),
 		errors.As(err, &api) && (strings.Contains(api.ErrorCode(), "AccessDenied") || api.ErrorCode() == "AuthorizationError"):
 		return denied
-	case errors.As(err, &response) && response.HTTPStatusCode() < http.StatusInternalServerError:
+	case errors.As(err, &response) && response.HTTPStatusCode()/100 == 4:
 		return answered
 	}
 	return failed
 }
 
+// unanswered reports whether nobody was there at all.
+func unanswered(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) || errors.Is(err, context.DeadlineExceeded)
+}
+
 // said is the part of an error of the SDK that is for people.
 func said(err error) string {
 	var api smithy.APIError
+	var op *net.OpError
+	if errors.As(err, &op) {
+		return op.Error()
+	}
 	if errors.As(err, &api) {
 		return strings.TrimSuffix(api.ErrorCode()+": "+api.ErrorMessage(), ": ")
 	}
