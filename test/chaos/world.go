@@ -48,7 +48,8 @@ type world struct {
 	fatal   []string // what cannot be explained
 	peak    int64    // bytes that an agent had resident at most
 	starts  int
-	stops   int  // agents that ended when they were asked to, and were looked at then
+	stops   int  // agents that ended when they were asked to
+	leaks   int  // those of them that left goroutines behind
 	disk    bool // dead letters have a disk of their own
 }
 
@@ -177,6 +178,7 @@ func (w *world) stop(late bool) {
 	switch {
 	case err == nil:
 	case leak(err):
+		w.leaks++
 		w.note("an agent left goroutines behind: %v", err)
 	case !late:
 		w.note("the agent did not end well after %v: %v", took, err)
