@@ -109,7 +109,7 @@ func (g *gate) next(ctx context.Context) (h *hold, err error) {
 
 // await blocks until ready says so, which is called with the lock held.
 func (g *gate) await(ctx context.Context, ready func() bool) error {
-	for {
+	for ctx.Err() == nil {
 		g.mu.Lock()
 		ok, wake := ready(), g.wake
 		g.mu.Unlock()
@@ -121,11 +121,10 @@ func (g *gate) await(ctx context.Context, ready func() bool) error {
 		case <-wake:
 		case <-timer.C:
 		case <-ctx.Done():
-			timer.Stop()
-			return ctx.Err()
 		}
 		timer.Stop()
 	}
+	return ctx.Err()
 }
 
 // shut reports whether nothing may be received or begun.

@@ -59,15 +59,18 @@ type beatOf struct {
 	receipt string
 }
 
-// extend hides up to ten messages for another visibility timeout.
+// extend hides up to ten messages for another visibility timeout. A call that
+// hangs is given up while there is time for another one.
 func (q *queue) extend(ctx context.Context, due []beatOf, visibility time.Duration) {
 	began := time.Now()
 	entries := make([]types.ChangeMessageVisibilityBatchRequestEntry, len(due))
 	for i, d := range due {
-		entries[i] = types.ChangeMessageVisibilityBatchRequestEntry{Id: id(i), ReceiptHandle: &d.receipt, VisibilityTimeout: seconds(visibility)}
+		entries[i] = types.ChangeMessageVisibilityBatchRequestEntry{Id: id(i), ReceiptHandle: &d.receipt, VisibilityTimeout: seconds(d.h.extension(began, visibility))}
 	}
 	again := min(visibility/10, time.Second)
-	out, err := q.client.ChangeMessageVisibilityBatch(ctx, &sqs.ChangeMessageVisibilityBatchInput{QueueUrl: &q.url, Entries: entries})
+	call, cancel := context.WithTimeout(ctx, max(visibility/8, 500*time.Millisecond))
+	defer cancel()
+	out, err := q.client.ChangeMessageVisibilityBatch(call, &sqs.ChangeMessageVisibilityBatchInput{QueueUrl: &q.url, Entries: entries})
 	if err != nil {
 		if ctx.Err() != nil {
 			return
@@ -80,7 +83,8 @@ func (q *queue) extend(ctx context.Context, due []beatOf, visibility time.Durati
 	}
 	for _, e := range out.Successful {
 		if i := index(e.Id); i >= 0 && i < len(due) {
-			due[i].h.took("", began, visibility)
+			h := due[i].h
+			h.took("", began, h.extension(began, visibility))
 		}
 	}
 	for _, e := range out.Failed {

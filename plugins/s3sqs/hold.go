@@ -60,6 +60,12 @@ func (h *hold) took(receipt string, at time.Time, visibility time.Duration) {
 	h.next = at.Add(jitter(visibility / 2))
 }
 
+// extension is how long a message can be hidden from now on: SQS counts its
+// limit from the receipt. One second is for rounding up.
+func (h *hold) extension(now time.Time, visibility time.Duration) time.Duration {
+	return min(visibility, maxTimeout-time.Second-now.Sub(h.received))
+}
+
 // due reports whether it is time to extend, and with which handle.
 func (h *hold) due(now time.Time) (receipt string, ok bool) {
 	h.mu.Lock()
