@@ -3,7 +3,7 @@
 # make test    every test; what could not run on this machine is listed at the end
 # make fuzz    every fuzz target for FUZZTIME (5s)
 # make chaos   everything fails at random while records are loaded, then they are counted (FAULTS=100 SEED=n)
-# make race    every test with the race detector: of everything but what Fluent Bit loads, which is built without it
+# make race    every test with the race detector, and a short chaos; what Fluent Bit loads is built without it
 # make reload  200 reloads and 200 stops of the libraries in the test host (ROUNDS=200)
 # make bench   how fast it is: a table, and build/bench.json
 # make lint    gofmt, vet, staticcheck, the shell scripts
@@ -45,6 +45,7 @@ chaos:
 
 race: build
 	$(GO) test -race -count=1 -timeout 40m ./...
+	$(GO) run -race ./test/chaos -faults 60 -seed 155 -memory 1024
 
 ROUNDS ?= 200
 reload:

@@ -81,7 +81,7 @@ func (w *world) count(ctx context.Context) (v verdict, err error) {
 	v.unexplained = len(w.fatal)
 	fmt.Printf("%d records of %d objects; %d dead letters\n", w.put*len(w.types), len(w.objects), len(letters))
 	fmt.Printf("%d agents, at most %d MB resident of %d allowed; %d of them were asked to end, and %d left goroutines behind\n",
-		w.starts, w.peak>>20, memoryMost>>20, w.stops, w.leaks)
+		w.starts, w.peak>>20, w.memory>>20, w.stops, w.leaks)
 	return v, nil
 }
 

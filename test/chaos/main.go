@@ -37,30 +37,40 @@ func main() {
 	if len(os.Args) > 1 && os.Args[1] == asAgent {
 		os.Exit(agent(os.Args[2:]))
 	}
-	faults := flag.Int("faults", 100, "how many faults")
-	seed := flag.Uint64("seed", 0, "of the order of the faults; 0: another each time")
-	nodes := flag.Int("nodes", 3, "nodes of OpenSearch; with one, none is killed")
-	keep := flag.Bool("keep", false, "keep the folder of the run")
+	var o options
+	flag.IntVar(&o.faults, "faults", 100, "how many faults")
+	flag.Uint64Var(&o.seed, "seed", 0, "of the order of the faults; 0: another each time")
+	flag.IntVar(&o.nodes, "nodes", 3, "nodes of OpenSearch; with one, none is killed")
+	flag.Int64Var(&o.memory, "memory", 256, "MB that an agent may have resident, with a memory_limit of 16 MB; the race detector takes more")
+	flag.BoolVar(&o.keep, "keep", false, "keep the folder of the run")
 	flag.Parse()
-	if *seed == 0 {
-		*seed = uint64(time.Now().UnixNano())
+	if o.seed == 0 {
+		o.seed = uint64(time.Now().UnixNano())
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	fmt.Printf("seed %d, %d faults\n", *seed, *faults)
-	v, err := run(ctx, *faults, *nodes, *seed, *keep)
+	fmt.Printf("seed %d, %d faults\n", o.seed, o.faults)
+	v, err := run(ctx, o)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "chaos:", err)
 		os.Exit(1)
 	}
 	fmt.Printf("lost %d, duplicated %d, unexplained %d\n", v.lost, v.duplicated, v.unexplained)
 	if v != (verdict{}) {
-		fmt.Fprintf(os.Stderr, "again: go run ./test/chaos -faults %d -seed %d -nodes %d -keep\n", *faults, *seed, *nodes)
+		fmt.Fprintf(os.Stderr, "again: go run ./test/chaos -faults %d -seed %d -nodes %d -keep\n", o.faults, o.seed, o.nodes)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, faults, nodes int, seed uint64, keep bool) (v verdict, err error) {
+// options are those of the command line.
+type options struct {
+	faults, nodes int
+	seed          uint64
+	memory        int64
+	keep          bool
+}
+
+func run(ctx context.Context, o options) (v verdict, err error) {
 	root, err := services.Root()
 	if err != nil {
 		return v, err
@@ -69,17 +79,17 @@ func run(ctx context.Context, faults, nodes int, seed uint64, keep bool) (v verd
 	if err != nil {
 		return v, err
 	}
-	if keep {
+	if o.keep {
 		fmt.Println("folder", dir)
 	} else {
 		defer os.RemoveAll(dir)
 	}
-	w, err := newWorld(ctx, root, dir, nodes, seed)
+	w, err := newWorld(ctx, root, dir, o)
 	if err != nil {
 		return v, err
 	}
 	defer w.close()
-	if err := w.storm(ctx, faults); err != nil {
+	if err := w.storm(ctx, o.faults); err != nil {
 		return v, err
 	}
 	return w.count(ctx)

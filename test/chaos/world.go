@@ -21,11 +21,9 @@ import (
 )
 
 const (
-	bucket = "chaos"
-	queue  = "chaos"
-	size   = 50 // records in an object
-	// memoryMost is what the agent may have resident with a memory_limit of 16 MB.
-	memoryMost = 256 << 20
+	bucket     = "chaos"
+	queue      = "chaos"
+	size       = 50 // records in an object
 	visibility = 10 // seconds: short, so that holds are lost now and then
 	poison     = 97 // every so many records one cannot be mapped
 )
@@ -47,14 +45,15 @@ type world struct {
 	objects []string // messages of objects that were announced
 	fatal   []string // what cannot be explained
 	peak    int64    // bytes that an agent had resident at most
+	memory  int64    // and may have
 	starts  int
 	stops   int  // agents that ended when they were asked to
 	leaks   int  // those of them that left goroutines behind
 	disk    bool // dead letters have a disk of their own
 }
 
-func newWorld(ctx context.Context, root, dir string, nodes int, seed uint64) (w *world, err error) {
-	w = &world{plan: rand.New(rand.NewPCG(seed, 0)), rand: rand.New(rand.NewPCG(seed, 1)), dir: dir}
+func newWorld(ctx context.Context, root, dir string, o options) (w *world, err error) {
+	w = &world{plan: rand.New(rand.NewPCG(o.seed, 0)), rand: rand.New(rand.NewPCG(o.seed, 1)), dir: dir, memory: o.memory << 20}
 	w.types = corpus.Salted(w.rand.Uint32())
 	defer func() {
 		if err != nil {
@@ -64,8 +63,8 @@ func newWorld(ctx context.Context, root, dir string, nodes int, seed uint64) (w 
 	if w.host, err = host(); err != nil {
 		return w, err
 	}
-	say("starting %d nodes of OpenSearch", nodes)
-	if w.cluster, err = services.StartNodes(dir, nodes, "cluster.routing.allocation.disk.threshold_enabled: false"); err != nil {
+	say("starting %d nodes of OpenSearch", o.nodes)
+	if w.cluster, err = services.StartNodes(dir, o.nodes, "cluster.routing.allocation.disk.threshold_enabled: false"); err != nil {
 		return w, err
 	}
 	var endpoints []string
@@ -77,7 +76,7 @@ func newWorld(ctx context.Context, root, dir string, nodes int, seed uint64) (w 
 		w.proxies = append(w.proxies, p)
 		endpoints = append(endpoints, p.URL)
 	}
-	if err := w.template(ctx, nodes); err != nil {
+	if err := w.template(ctx, o.nodes); err != nil {
 		return w, err
 	}
 	if w.aws, err = awsemu.Start(awsemu.Config{}); err != nil {
@@ -193,7 +192,7 @@ func (w *world) measure() {
 		return // it has just ended
 	}
 	if rss > w.peak {
-		if w.peak = rss; rss > memoryMost {
+		if w.peak = rss; rss > w.memory {
 			w.note("the agent had %d MB resident, with memory_limit 16MB", rss>>20)
 		}
 	}
