@@ -220,6 +220,10 @@ var errNoTime = errors.New("it has no @timestamp")
 // a converter writes it, so whatever came is valid, without empty fields, and
 // with texts that can be indexed. failed, if it is none, tags it.
 func (w *worker) extended(dst []byte, b *batch, it *held, doc []byte, changed bool, failed string) ([]byte, error) {
+	if !changed && failed == "" && w.f.cfg.Emit == "document" { // it is written already
+		dst = event.AppendTarget(dst, it.time, it.origin, b.target(it), it.ev.Envelope, it.ev.Metadata)
+		return event.AppendDocument(dst, doc), nil
+	}
 	v, err := w.ext.parser.ParseBytes(doc)
 	if err != nil {
 		return dst, fmt.Errorf("it is no JSON (%.100q)", err.Error())
