@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/fluent-siem/fluent-siem/test/corpus"
@@ -36,6 +37,9 @@ func (w *world) count(ctx context.Context) (v verdict, err error) {
 		w.note("the queue does not become empty: %v", err)
 	}
 	w.stop(err != nil)
+	if _, race, found := strings.Cut(w.agent.Output(), "WARNING: DATA RACE"); found {
+		w.note("a data race: %.4000s", race)
+	}
 	stored := map[string]map[int]int{}
 	for _, t := range w.types {
 		stored[t.Name] = map[int]int{}
