@@ -32,6 +32,7 @@ const longestAwait = 10 * time.Second
 // that is missing or refused names nothing until there is a good one.
 func Open(path string, env Env) *Transformers {
 	t := &Transformers{env: env}
+	newMetrics(env.Metrics) // they are shown before there is an extension
 	t.set.Store(&map[string]*Transformer{})
 	t.file = follow.Open(path, env.Log, func(r io.Reader) ([]TransformerConfig, error) {
 		list, err := Load(r)

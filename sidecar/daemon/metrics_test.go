@@ -75,7 +75,9 @@ func everyMetric(t *testing.T) (plugins, sidecar map[string]shown) {
 	if _, err := s3sqs.New(in, p); err != nil {
 		t.Fatal(err)
 	}
-	filter, err := ecs.New(ecs.Defaults(), p)
+	ecsConfig := ecs.Defaults()
+	ecsConfig.ExtensionsFile = filepath.Join(dir, "extensions.yaml") // it may come later
+	filter, err := ecs.New(ecsConfig, p)
 	if err != nil {
 		t.Fatal(err)
 	}
