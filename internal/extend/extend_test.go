@@ -376,6 +376,30 @@ func TestKilledUnderACall(t *testing.T) {
 	}
 }
 
+// Batches go to each process in turn, and to those that run when one does not.
+func TestProcessesShareTheWork(t *testing.T) {
+	cfg := self(t, "ok")
+	cfg.Processes, cfg.Timeout = 2, 700*time.Millisecond
+	r := newRig(t, cfg)
+	r.Await(t.Context())
+	pids := map[string]bool{}
+	for range 6 {
+		pids[r.transform("pid")[0]] = true
+	}
+	if len(pids) != 2 {
+		t.Fatalf("%v", pids)
+	}
+	if got := r.transform("hang"); !strings.Contains(got[0], "did not answer") { // that one waits a while then
+		t.Errorf("%q", got)
+	}
+	until(t, "one of them is down", func() bool { return r.processes[0].up() != r.processes[1].up() })
+	for range 6 {
+		if got := r.transform("pid")[0]; !pids[got] {
+			t.Errorf("%q", got)
+		}
+	}
+}
+
 func TestTheTimeLimitHolds(t *testing.T) {
 	cfg := self(t, "ok")
 	cfg.Timeout = 700 * time.Millisecond

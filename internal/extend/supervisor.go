@@ -166,6 +166,13 @@ func (s *supervisor) ready(ctx context.Context, gone *process) (*process, error)
 	}
 }
 
+// up reports whether the process runs.
+func (s *supervisor) up() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.current != nil
+}
+
 // await waits until the extension is ready, or could not be started.
 func (s *supervisor) await(ctx context.Context) {
 	for {

@@ -178,13 +178,24 @@ func fail(documents [][]byte, err error) []Result {
 	return results
 }
 
+// pick is the process whose turn it is, or the next one that runs.
+func (t *Transformer) pick() *supervisor {
+	turn := int(t.next.Add(1) % uint32(len(t.processes)))
+	for i := range t.processes {
+		if s := t.processes[(turn+i)%len(t.processes)]; s.up() {
+			return s
+		}
+	}
+	return t.processes[turn]
+}
+
 func (t *Transformer) transform(ctx context.Context, logType string, documents [][]byte) ([]Result, error) {
 	for _, d := range documents {
 		if len(d) > LargestDocument {
 			return nil, fmt.Errorf("a document of %d bytes is too large for an extension", len(d))
 		}
 	}
-	process := t.processes[int(t.next.Add(1))%len(t.processes)]
+	process := t.pick()
 	var response *extension.TransformResponse
 	err := process.call(ctx, func(ctx context.Context, conn grpc.ClientConnInterface) (err error) {
 		response, err = extension.NewTransformerClient(conn).Transform(ctx, &extension.TransformRequest{LogType: logType, Documents: documents}, grpc.MaxCallRecvMsgSize(largestMessage))
