@@ -13,20 +13,12 @@ import (
 )
 
 // isForBacklog reports whether a message goes to the backlog queue: none of its
-// objects is fresh, and none was begun by an earlier delivery, for reading goes on
-// with the same message only.
+// objects is fresh, and it comes for the first time. One that came before may be
+// stored in part, by whichever agent: reading goes on with the same message only,
+// and the output looks for what may be there when the message says so.
 func (q *queue) isForBacklog(h *hold) bool {
-	if q.run.backlog == nil || q == q.run.backlog || len(h.notification.objects) == 0 || time.Since(h.time) <= q.run.in.cfg.FreshFor {
-		return false
-	}
-	for _, o := range h.notification.objects {
-		if h.attempt > 1 {
-			if n, _ := q.run.ledger.Through(o.ledgerKey(), h.id); n > 0 {
-				return false
-			}
-		}
-	}
-	return true
+	return q.run.backlog != nil && q != q.run.backlog && h.attempt == 1 &&
+		len(h.notification.objects) > 0 && time.Since(h.time) > q.run.in.cfg.FreshFor
 }
 
 // moving is a message for the backlog queue.

@@ -94,3 +94,20 @@ func TestWhatWaitsGoesBack(t *testing.T) {
 		t.Errorf("%d messages are hidden after a stop", s.InFlight)
 	}
 }
+
+// TestWhatWasDeliveredBeforeIsNotMoved: another agent may have stored a part of
+// it, which only the number of its deliveries tells, and a message that is moved has
+// a new one.
+func TestWhatWasDeliveredBeforeIsNotMoved(t *testing.T) {
+	r, old := withBacklog(t, nil)
+	r.backlog(1, time.Hour)
+	if got := r.queue.Receive(t.Context(), 1, time.Minute, 0); len(got) != 1 {
+		t.Fatalf("%d messages", len(got))
+	}
+	r.queue.Expire()
+	r.start()
+	r.untilEmpty()
+	if different, _ := r.host.got(); different != 1 || old.Stats().Sent != 0 {
+		t.Errorf("%d records, %d messages moved, want 1 and 0", different, old.Stats().Sent)
+	}
+}
