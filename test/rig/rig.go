@@ -126,15 +126,21 @@ func (s Setup) StateDir() string { return filepath.Join(s.Dir, "state") }
 
 // Config writes the configuration for h and returns its path.
 func (s Setup) Config(h Host) (string, error) {
+	service := Settings{"flush": "0.2", "grace": "10", "log_level": "info"}
+	if len(h.plugins) > 0 { // in a file of their own: Fluent Bit 2 knows no section plugins
+		file := filepath.Join(s.Dir, h.Name+".plugins")
+		text := "[PLUGINS]\n"
+		for _, p := range h.plugins {
+			text += "    Path " + p + "\n"
+		}
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			return "", err
+		}
+		service["plugins_file"] = file
+	}
 	var b strings.Builder
 	b.WriteString("service:\n")
-	section(&b, "  ", Settings{"flush": "0.2", "grace": "10", "log_level": "info"}, s.Service)
-	if len(h.plugins) > 0 {
-		b.WriteString("plugins:\n")
-		for _, p := range h.plugins {
-			fmt.Fprintf(&b, "  - %s\n", p)
-		}
-	}
+	section(&b, "  ", service, s.Service)
 	b.WriteString("pipeline:\n  inputs:\n    - name: s3_sqs\n")
 	section(&b, "      ", Settings{
 		"tag": "siem", "queue_url": s.QueueURL, "region": "us-east-1", "endpoint": s.Endpoint, "state_dir": s.StateDir(), "memory_limit": "64MB",
