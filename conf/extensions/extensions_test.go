@@ -73,6 +73,11 @@ func TestTheExamplesChangeRecordsInAPipeline(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			command := example(t, dir)
+			for _, name := range []string{command, dir} { // whatever the umask is
+				if err := os.Chmod(name, 0o755); err != nil {
+					t.Fatal(err)
+				}
+			}
 			program, err := os.ReadFile(command)
 			if err != nil {
 				t.Fatal(err)

@@ -68,6 +68,11 @@ func extended(t testing.TB, more string, change func(*Config)) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
+	for _, name := range []string{path, filepath.Dir(path)} { // whatever the umask is
+		if err := os.Chmod(name, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
 	program, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)

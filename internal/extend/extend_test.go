@@ -174,6 +174,11 @@ func self(t *testing.T, how string) TransformerConfig {
 	if err != nil {
 		t.Fatal(err)
 	}
+	for _, name := range []string{path, filepath.Dir(path)} { // whatever the umask is
+		if err := os.Chmod(name, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
 	cfg := Defaults()
 	cfg.Name, cfg.Command, cfg.SHA256, cfg.Args = "self", path, sum(t, path), []string{how}
 	cfg.LogTypes, cfg.Timeout = []string{"cloudtrail"}, 20*time.Second
