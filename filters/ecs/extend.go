@@ -170,6 +170,7 @@ func (w *worker) release(dst []byte) []byte {
 		for i := range b.items {
 			dst = w.settle(dst, b, i)
 		}
+		b.results = nil // large ones would stay for as long as the worker
 		w.ext.free = append(w.ext.free, b)
 	}
 	w.ext.sent, w.ext.last, w.ext.to = w.ext.sent[:0], "", nil
