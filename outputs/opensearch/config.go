@@ -205,7 +205,7 @@ func (c Config) Validate() error {
 	for _, e := range c.Endpoint {
 		u, err := url.Parse(e)
 		switch {
-		case err == nil && u.User != nil:
+		case err == nil && u.User != nil || err != nil && strings.Contains(e, "@"):
 			bad.Add("endpoint", "holds a user or password, which would end up in logs; write them as username and password_file")
 		case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
 			bad.Add("endpoint", "%q is no URL of a cluster; write one like https://search.internal:9200", e)

@@ -28,7 +28,7 @@ func TestValidateTellsAllProblems(t *testing.T) {
 	c := Defaults()
 	err := settings.Load(&c, func(key string) string {
 		return map[string]string{
-			"endpoint": "search.internal:9200, https://user:s3cret@search.internal:9200", "auth": "kerberos", "bulk_size": "1GB",
+			"endpoint": "search.internal:9200, https://user:s3cret@search.internal:9200, https://user:s3cret%zz@search.internal:9200", "auth": "kerberos", "bulk_size": "1GB",
 			"requests": "0", "password": "s3cret", "client_cert": "a.pem", "collection": "vector", "external_id": "x", "index": "",
 			"dead_letter_size": "1k", "stop_patience": "2m",
 		}[key]
