@@ -296,11 +296,6 @@ type worker struct {
 	ext      extending
 }
 
-type count struct {
-	logType                  string
-	converted, excluded, bad int
-}
-
 // run is convert, but a panic, which is a bug of ours, costs only the record
 // that it befell: that one is unreadable.
 func (w *worker) run(dst []byte, events []event.Event, set *logtype.Set, byTag *logtype.Type) (out []byte, changed bool) {
@@ -485,29 +480,4 @@ func (w *worker) judge(account *lease.Object) {
 		account.JudgeAll(w.verdicts)
 	}
 	w.verdicts = w.verdicts[:0]
-}
-
-func (w *worker) count(logType string) *count {
-	for i := range w.counts {
-		if w.counts[i].logType == logType {
-			return &w.counts[i]
-		}
-	}
-	w.counts = append(w.counts, count{logType: logType})
-	return &w.counts[len(w.counts)-1]
-}
-
-func (w *worker) flushCounts() {
-	for _, c := range w.counts {
-		for outcome, n := range map[string]int{"converted": c.converted, "excluded": c.excluded, "unreadable": c.bad} {
-			if n > 0 {
-				w.f.records.WithLabelValues(c.logType, outcome).Add(float64(n))
-			}
-		}
-	}
-	w.counts = w.counts[:0]
-	w.f.failed.Add(float64(w.c.uncomputed))
-	w.f.cuts.Add(float64(w.c.cuts))
-	w.c.uncomputed, w.c.cuts = 0, 0
-	w.flushMatches()
 }
