@@ -36,7 +36,7 @@ func TestGoodputUnderRejections(t *testing.T) {
 // goodput measures until the ratio is what it should be, and at most so many
 // rounds: the machine has other things to do, and their share changes.
 func goodput(t *testing.T, n node, shards int) {
-	const turn, least, most = 600 * time.Millisecond, 3, 10
+	const turn, least, most = 600 * time.Millisecond, 3, 20
 	modes := []int{0, 2, 4, 8} // requests in flight; 0 finds out
 	runs, rates := map[int]*goodputRun{}, map[int][]float64{}
 	for _, requests := range modes {
