@@ -164,7 +164,8 @@ func (h *History) read(dir string) *Tables {
 			h.tell(fmt.Sprintf("%s of %s cannot be used, the newest are: %v", what, dir, err))
 		}
 	}
-	if _, err := os.Stat(filepath.Join(dir, KeptGeoIP)); err == nil {
+	if t.Geo = h.sameGeo(dir); t.Geo != nil { // it is open already
+	} else if _, err := os.Stat(filepath.Join(dir, KeptGeoIP)); err == nil {
 		g := newGeo(filepath.Join(dir, KeptGeoIP), slog.New(slog.DiscardHandler))
 		g.refresh()
 		if now := g.current.Load(); now.Version() != "" {
@@ -190,6 +191,34 @@ func (h *History) read(dir string) *Tables {
 		}
 	}
 	return t
+}
+
+// sameGeo returns the databases of an open day whose files those in dir are, too: the
+// sidecar gives a file that stays for days a name in each, and they are large.
+func (h *History) sameGeo(dir string) *GeoTables {
+	for _, k := range h.open {
+		if k.tables.Geo != nil && sameFiles(filepath.Join(h.dir, k.day, KeptGeoIP), filepath.Join(dir, KeptGeoIP)) {
+			return k.tables.Geo
+		}
+	}
+	return nil
+}
+
+// sameFiles reports whether two folders have the same files under the same names.
+func sameFiles(a, b string) bool {
+	of, err := os.ReadDir(a)
+	others, problem := os.ReadDir(b)
+	if err != nil || problem != nil || len(of) == 0 || len(of) != len(others) {
+		return false
+	}
+	for _, e := range of {
+		one, err := os.Stat(filepath.Join(a, e.Name()))
+		other, problem := os.Stat(filepath.Join(b, e.Name()))
+		if err != nil || problem != nil || !os.SameFile(one, other) {
+			return false
+		}
+	}
+	return true
 }
 
 // tell logs a text once.
