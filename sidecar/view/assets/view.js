@@ -81,11 +81,13 @@ function axes(panel, content) {
 
 function pie(panel, content) {
   const table = content.tables[0], by = indexes(table, "by").concat(indexes(table, "series")), [show] = indexes(table, "show");
+  const { clientWidth: width, clientHeight: height } = panel.querySelector(".body");
+  const radius = Math.max(20, Math.min(width - 170, height) * 0.44); // beside the legend
   chart(panel, {
     tooltip: { ...tip, trigger: "item", formatter: "{b}: {c} ({d} %)" },
     legend,
     series: [{
-      type: "pie", radius: panel.dataset.kind === "donut" ? ["45%", "80%"] : "80%", center: ["35%", "50%"], label: { show: false },
+      type: "pie", radius: [panel.dataset.kind === "donut" ? radius * 0.6 : 0, radius], center: [Math.max(radius, (width - 160) / 2), "50%"], label: { show: false },
       data: table.rows.map((row) => ({ name: joined(table, row, by) || table.columns[show].label, value: row[show], keys: keysOf(table.columns, row) })),
     }],
   });
