@@ -78,6 +78,7 @@ func TestABacklogThatCannotBeMoved(t *testing.T) {
 func TestWhatWaitsGoesBack(t *testing.T) {
 	const n = 500
 	r := newRig(t, 60, func(c *Config) {
+		c.LookAhead = n
 		c.MaxFetches = 2
 		c.DrainTimeout = 0
 	})

@@ -101,7 +101,15 @@ func (r *rig) stop() {
 		r.t.Error("Run does not return")
 		return
 	}
-	r.until("end of all goroutines", func() bool { return running() == "" })
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(2 * time.Millisecond) {
+		left := running()
+		if left == "" {
+			return
+		}
+		if time.Now().After(end) {
+			r.t.Fatalf("a goroutine is left:\n%s\nlog:\n%s", left, r.log)
+		}
+	}
 }
 
 // running returns a goroutine of a run, "" when there is none.
