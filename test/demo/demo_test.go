@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -33,8 +34,16 @@ func TestDemo(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer syscall.Kill(pid, syscall.SIGTERM)
-	if res, err := http.Get(pages[2]); err != nil || res.StatusCode != http.StatusOK {
-		t.Errorf("the dashboards: %v %v", res, err)
+	for _, d := range dashboards {
+		res, err := http.Get(pages[2] + "d/" + d.id + "/1" + loaded) // a chart of all documents
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(res.Body)
+		res.Body.Close()
+		if err != nil || !strings.Contains(string(text), `"empty":false`) {
+			t.Errorf("the second panel of %s: %s %v", d.name, text, err)
+		}
 	}
 	if _, err := exec.LookPath("chromium"); err == nil {
 		for _, name := range []string{"cloudtrail", "vpcflowlogs", "elb"} {

@@ -19,8 +19,8 @@ import (
 // viewed is how long the pages go on after the demo.
 const viewed = "1h"
 
-// pages are the dashboards of the demo's log types, and the height of each.
-var pages = []struct {
+// dashboards are those of the demo's log types, and the height of each.
+var dashboards = []struct {
 	name, id string
 	height   int
 }{
@@ -30,7 +30,7 @@ var pages = []struct {
 }
 
 // loaded is when the demo's events were.
-const loaded = "?from=2024-01-15T03:00&to=2024-01-15T03:05"
+const loaded = "?from=2024-05-31T12:00&to=2024-05-31T13:01"
 
 // view leaves `fluent-siem view` running, takes pictures of three dashboards where
 // there is a Chromium, and prints where everything is.
@@ -60,7 +60,7 @@ func view(ctx context.Context, out io.Writer, root string, cluster rig.Cluster) 
 	}
 	address := strings.TrimSpace(line)
 	fmt.Fprintf(out, "\nThe same as dashboards, from fluent-siem view, for %s (kill %d ends it):\n\n  %s\n", viewed, command.Process.Pid, address)
-	for _, p := range pages {
+	for _, p := range dashboards {
 		fmt.Fprintf(out, "  %sd/%s%s\n", address, p.id, loaded)
 	}
 	chromium, err := exec.LookPath("chromium")
@@ -69,7 +69,7 @@ func view(ctx context.Context, out io.Writer, root string, cluster rig.Cluster) 
 		return nil
 	}
 	fmt.Fprintln(out)
-	for _, p := range pages {
+	for _, p := range dashboards {
 		if err := picture(ctx, chromium, address+"d/"+p.id+loaded, filepath.Join(root, "build", p.name+".png"), p.height); err != nil {
 			return err
 		}
