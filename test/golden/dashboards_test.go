@@ -64,7 +64,7 @@ func TestEveryPanelOfEveryDashboard(t *testing.T) {
 		}
 	}
 	for name := range empty {
-		if withoutData[name] == "" {
+		if withoutData[name] == "" && name != ofOthers {
 			t.Errorf("%s: no data, though its index has documents", name)
 		}
 	}
@@ -76,6 +76,10 @@ func TestEveryPanelOfEveryDashboard(t *testing.T) {
 	t.Logf("%d of %d searches find something", seen-len(empty), seen)
 	t.Run("view", func(t *testing.T) { look(t, api, prefix, set, empty) })
 }
+
+// ofOthers is the panel that names indexes without a prefix: those of whoever
+// shares the node.
+const ofOthers = "OpenSearch Metrics: OpenSearch - Oldest Indices in Data Node"
 
 // pictures are the dashboards whose pictures stand in the manual; with UPDATE=1
 // they are taken anew.
@@ -226,7 +230,6 @@ var withoutData = func() map[string]string {
 	reasons := map[string]string{}
 	for reason, names := range map[string]string{
 		"a cluster of one node without tiers":                                     `OpenSearch Metrics: OpenSearch - Shards per Node (UltraWarm)`,
-		"the panel names log* and metrics*, and the test's indexes have a prefix": `OpenSearch Metrics: OpenSearch - Oldest Indices in Data Node`,
 		"the samples have no such operation that succeeded": `CloudHSM Summary: CloudHSM - Delete Keys
 			CloudHSM Summary: CloudHSM - Share Keys
 			CloudHSM Summary: CloudHSM - Create HSM User`,
