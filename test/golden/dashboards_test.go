@@ -229,7 +229,7 @@ func fillLedger(t *testing.T, api *opensearch.Client, prefix string) {
 var withoutData = func() map[string]string {
 	reasons := map[string]string{}
 	for reason, names := range map[string]string{
-		"a cluster of one node without tiers":                                     `OpenSearch Metrics: OpenSearch - Shards per Node (UltraWarm)`,
+		"a cluster of one node without tiers": `OpenSearch Metrics: OpenSearch - Shards per Node (UltraWarm)`,
 		"the samples have no such operation that succeeded": `CloudHSM Summary: CloudHSM - Delete Keys
 			CloudHSM Summary: CloudHSM - Share Keys
 			CloudHSM Summary: CloudHSM - Create HSM User`,
