@@ -1,8 +1,14 @@
 package rules_test
 
 import (
+	"errors"
 	"go/ast"
 	"go/token"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -48,5 +54,34 @@ func TestFilesAreForTheirOwnerOnly(t *testing.T) {
 	})
 	if seen < 10 {
 		t.Errorf("%d files are made: the test looks in the wrong place", seen)
+	}
+}
+
+// TestNothingBuiltIsCommitted: no program, library or archive of objects.
+func TestNothingBuiltIsCommitted(t *testing.T) {
+	list, err := exec.Command("git", "-C", root, "ls-files", "-z").Output()
+	if err != nil {
+		t.Fatalf("git does not list the repository's files: %v", err)
+	}
+	paths := strings.Split(strings.TrimSuffix(string(list), "\x00"), "\x00")
+	if len(paths) < 500 {
+		t.Errorf("only %d files are listed: the test looks in the wrong place", len(paths))
+	}
+	for _, path := range paths {
+		f, err := os.Open(filepath.Join(root, path))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // about to be removed
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		head := make([]byte, 8)
+		n, _ := io.ReadFull(f, head)
+		f.Close()
+		for _, magic := range []string{"\x7fELF", "!<arch>\n", "\xcf\xfa\xed\xfe", "MZ\x90"} {
+			if strings.HasPrefix(string(head[:n]), magic) {
+				t.Errorf("%s was built: commit what it is made from", path)
+			}
+		}
 	}
 }
