@@ -79,6 +79,7 @@ const (
 	Alert        Code = "FS6012"
 	MetricLines  Code = "FS6013"
 	History      Code = "FS6014"
+	StatusIndex  Code = "FS6015"
 )
 
 const (
@@ -234,6 +235,7 @@ var table = []Entry{
 	{Alert, "", "An alert was not delivered", "what it says is in the log", "correct the topic or webhook"},
 	{MetricLines, "", "A line of metrics for CloudWatch was not written", "its numbers are part of the next line", "start the CloudWatch agent, or correct where the lines go"},
 	{History, "", "The tables of today were not kept for backfills", "those of other days are; it is tried again; events of today that are loaded later have the tables that were kept last", "free disk space, or make the folder writable"},
+	{StatusIndex, "", "The status was not copied into the cluster", "nothing of records is in it; the next copy is newer", "make its template and role with fluent-siem setup, or find out why the cluster refuses it"},
 
 	{"FS7001", "fluent-siem backfill", "A backfill was interrupted", "what was announced is announced; the same command goes on where it was", "see the error, then run it again"},
 	{"FS7002", "fluent-siem ledger list", "The ledger cannot be read", "nothing is changed", "ask again, or stop the process that holds it and does not answer"},

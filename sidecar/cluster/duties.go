@@ -92,10 +92,11 @@ func (m maker) remove(l Lifecycle) []any {
 
 // access are the roles and who has them. No role may do more than its duty: the
 // loader writes, asks for what has an id and for mappings (late documents and
-// repairs need that) and cannot search, the exporter sees sizes and writes its own
-// index, the reader reads.
+// repairs need that) and cannot search, the exporter sees sizes and writes the
+// indexes of the sidecar, the reader reads.
 func (m maker) access() []Resource {
 	logs := m.patterns([]string{"log-*", "metrics-*", "siem-ledger-*"})
+	read := m.patterns([]string{"log-*", "metrics-*", "siem-ledger-*", "siem-status-*"})
 	roles := map[string]object{
 		"loader": {
 			"cluster_permissions": []any{"indices:data/write/bulk", "indices:data/read/mget"},
@@ -111,14 +112,14 @@ func (m maker) access() []Resource {
 			},
 			"index_permissions": []any{
 				object{"index_patterns": []any{"*"}, "allowed_actions": []any{"indices:monitor/settings/get", "indices:monitor/stats", "indices:monitor/shards"}},
-				object{"index_patterns": m.patterns([]string{"metrics-opensearch-index-*"}), "allowed_actions": []any{
+				object{"index_patterns": m.patterns([]string{"metrics-opensearch-index-*", "siem-status-*"}), "allowed_actions": []any{
 					"indices:data/write/bulk*", "indices:data/write/index", "indices:admin/create", "indices:admin/mapping/put",
 				}},
 			},
 		},
 		"reader": {
 			"cluster_permissions": []any{"cluster_composite_ops_ro"},
-			"index_permissions": []any{object{"index_patterns": logs, "allowed_actions": []any{
+			"index_permissions": []any{object{"index_patterns": read, "allowed_actions": []any{
 				"read", "indices:admin/get", "indices:admin/mappings/get", "indices:admin/mappings/fields/get*", "indices:admin/resolve/index", "indices:monitor/settings/get",
 			}}},
 			"tenant_permissions": []any{object{"tenant_patterns": []any{"global_tenant"}, "allowed_actions": []any{"kibana_all_read"}}},

@@ -14,6 +14,7 @@ import (
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
+	"github.com/fluent-siem/fluent-siem/internal/code"
 	"github.com/fluent-siem/fluent-siem/internal/settings"
 	"github.com/fluent-siem/fluent-siem/outputs/opensearch"
 	"github.com/fluent-siem/fluent-siem/sidecar/config"
@@ -25,6 +26,7 @@ import (
 	"github.com/fluent-siem/fluent-siem/sidecar/feed/ioc"
 	"github.com/fluent-siem/fluent-siem/sidecar/feed/proxies"
 	"github.com/fluent-siem/fluent-siem/sidecar/indexmetrics"
+	"github.com/fluent-siem/fluent-siem/sidecar/status"
 	"github.com/fluent-siem/fluent-siem/sidecar/throttle"
 )
 
@@ -93,6 +95,22 @@ var sections = map[string]opener{
 		err := s.Load(&cfg)
 		return duty{"cloudwatch_metrics", cfg, func(ctx context.Context, env feed.Env, _ *feed.Metrics) error {
 			return emf.Run(ctx, cfg, emf.Env{Health: env.Health, Metrics: env.Gather, Stdout: os.Stdout})
+		}}, err
+	},
+	"status_index": func(s *config.Section, b base) (duty, error) {
+		cfg := status.IndexDefaults()
+		err := s.Load(&cfg)
+		if err == nil && len(b.cluster.Endpoint) == 0 {
+			err = fmt.Errorf("status_index needs the section opensearch with the endpoint of the cluster")
+		}
+		return duty{"status_index", cfg, func(ctx context.Context, env feed.Env, _ *feed.Metrics) error {
+			api, err := opensearch.NewClient(b.cluster, func(err error) { env.Log.Warn("status index: "+err.Error(), code.StatusIndex.Attr()) })
+			if err != nil {
+				return err
+			}
+			defer api.Close()
+			return status.RunIndex(ctx, cfg, status.IndexEnv{Log: env.Log, Health: env.Health, Do: api.Do,
+				Source: status.Source{Metrics: env.Gather, StateDir: func() string { return b.stateDir }}})
 		}}, err
 	},
 	"index_metrics": func(s *config.Section, b base) (duty, error) {

@@ -15,6 +15,7 @@ import (
 	"github.com/fluent-siem/fluent-siem/sidecar/feed/ioc"
 	"github.com/fluent-siem/fluent-siem/sidecar/feed/proxies"
 	"github.com/fluent-siem/fluent-siem/sidecar/indexmetrics"
+	"github.com/fluent-siem/fluent-siem/sidecar/status"
 	"github.com/fluent-siem/fluent-siem/sidecar/throttle"
 )
 
@@ -55,6 +56,7 @@ func TestManual(t *testing.T) {
 		{"opensearch: the cluster, with the settings of the output", "../../outputs/opensearch/config.go", opensearch.Defaults()},
 		{"throttle", "../throttle/config.go", throttle.Defaults()},
 		{"cloudwatch_metrics", "../emf/emf.go", emf.Defaults()},
+		{"status_index", "../status/index.go", status.IndexDefaults()},
 		{"index_metrics", "../indexmetrics/run.go", indexmetrics.Defaults()},
 	} {
 		table, err := settingstest.Table(part.source, part.defaults)

@@ -101,7 +101,7 @@ func everyMetric(t *testing.T) (plugins, sidecar map[string]shown) {
 	described(t, true, p.Metrics, plugins)
 
 	file := filepath.Join(dir, "sidecar.yaml")
-	text := "state_dir: " + filepath.Join(dir, "state") + "\nopensearch: {endpoint: \"https://search.example:9200\"}\nthrottle: {}\nindex_metrics: {}\ncloudwatch_metrics: {}\nproxies: {}\nhistory: {}\nassets: {}\n" +
+	text := "state_dir: " + filepath.Join(dir, "state") + "\nopensearch: {endpoint: \"https://search.example:9200\"}\nthrottle: {}\nindex_metrics: {}\ncloudwatch_metrics: {}\nstatus_index: {}\nproxies: {}\nhistory: {}\nassets: {}\n" +
 		"geoip: {sources: [{name: x, url: /x}]}\nindicators: {feeds: [{name: x, url: /x, format: text}]}\n"
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)

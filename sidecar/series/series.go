@@ -90,6 +90,19 @@ func (s Sample) Most(name string) (most float64) {
 	return most
 }
 
+// Least is the smallest value of a name, none where there is no value.
+func (s Sample) Least(name string, none float64) (least float64) {
+	for i, x := range s.series[name] {
+		if i == 0 || x.value < least {
+			least = x.value
+		}
+	}
+	if len(s.series[name]) == 0 {
+		return none
+	}
+	return least
+}
+
 // Values are the values of a label, sorted.
 func (s Sample) Values(name, label string) []string {
 	seen := map[string]bool{}

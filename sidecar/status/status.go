@@ -40,7 +40,7 @@ const (
 type Source struct {
 	// Metrics are those of /metrics: the plugins' with the label process.
 	Metrics func(context.Context) []*dto.MetricFamily
-	// Problems are those of /healthz.
+	// Problems are those of /healthz; nil: nobody asks for them.
 	Problems func(context.Context) []Problem
 	// StateDir is the folder of the throttle's orders.
 	StateDir func() string
@@ -61,6 +61,7 @@ type Problem struct {
 type Status struct {
 	At        time.Time `json:"at"`
 	Problems  []Problem `json:"problems"`
+	Degraded  float64   `json:"degraded"` // parts of the sidecar that are
 	Processes []Process `json:"processes"`
 	Input     Input     `json:"input"`
 	Filter    Filter    `json:"filter"`
@@ -89,7 +90,9 @@ type Input struct {
 	Bytes        float64 `json:"bytes"` // after decompression
 	CreditUsed   float64 `json:"credit_used"`
 	Credit       float64 `json:"credit"`
-	QueueErrors  float64 `json:"queue_errors"`
+	// ThrottleShare is the part of its usual rate that the slowest input may take.
+	ThrottleShare float64 `json:"throttle_share"`
+	QueueErrors   float64 `json:"queue_errors"`
 }
 
 // Filter is what the filters do.
@@ -213,7 +216,10 @@ func (m *Monitor) sample(ctx context.Context, now time.Time) {
 // Status is how everything is now.
 func (m *Monitor) Status(ctx context.Context) Status {
 	now := time.Now()
-	st := Status{At: now.UTC(), Problems: m.source.Problems(ctx), Throttle: m.orders(now), Processes: []Process{}, Types: []Type{}, Feeds: []Feed{}, Tables: []Table{}}
+	st := Status{At: now.UTC(), Problems: []Problem{}, Throttle: m.orders(now), Processes: []Process{}, Types: []Type{}, Feeds: []Feed{}, Tables: []Table{}}
+	if m.source.Problems != nil {
+		st.Problems = m.source.Problems(ctx)
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.count(now)
@@ -224,6 +230,7 @@ func (m *Monitor) Status(ctx context.Context) Status {
 	w := m.samples
 	s := w.Last()
 	st.History = slices.Clone(m.history)
+	st.Degraded = s.Sum("siem_sidecar_degraded")
 	for _, pid := range s.Values("siem_process_up", "process") {
 		st.Processes = append(st.Processes, Process{pid, s.Sum("siem_process_up", "process", pid) == 1})
 	}
@@ -237,6 +244,8 @@ func (m *Monitor) Status(ctx context.Context) Status {
 		CreditUsed:   s.Sum("siem_input_credit_used_bytes"),
 		Credit:       s.Sum("siem_input_credit_bytes"),
 		QueueErrors:  w.Rate("siem_input_queue_errors_total"),
+
+		ThrottleShare: s.Least("siem_input_throttle_share", 1),
 	}
 	st.Filter = Filter{w.Rates("siem_filter_records_total", "outcome")}
 	st.Output = Output{

@@ -2,8 +2,11 @@ package golden
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -13,11 +16,16 @@ import (
 	"testing"
 	"time"
 
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+
 	"github.com/fluent-siem/fluent-siem/internal/lease"
 	"github.com/fluent-siem/fluent-siem/internal/ledger"
 	"github.com/fluent-siem/fluent-siem/outputs/opensearch"
 	"github.com/fluent-siem/fluent-siem/sidecar/dashboards"
 	"github.com/fluent-siem/fluent-siem/sidecar/indexmetrics"
+	"github.com/fluent-siem/fluent-siem/sidecar/status"
 	"github.com/fluent-siem/fluent-siem/sidecar/view"
 	"github.com/fluent-siem/fluent-siem/test/browser"
 )
@@ -34,6 +42,7 @@ func TestEveryPanelOfEveryDashboard(t *testing.T) {
 		t.Fatalf("%d index metrics: %v", n, err)
 	}
 	fillLedger(t, api, prefix)
+	fillStatus(t, api, prefix)
 	var refreshed any
 	ask(t, api, "POST", "/"+prefix+"*/_refresh", nil, &refreshed)
 	t.Log("filled in", time.Since(begin))
@@ -222,6 +231,44 @@ func fillLedger(t *testing.T, api *opensearch.Client, prefix string) {
 	ask(t, api, "POST", "/_bulk?filter_path=errors", body.Bytes(), &got)
 	if got.Errors {
 		t.Error("the index of the ledger refuses its documents")
+	}
+}
+
+// fillStatus has the sidecar's duty status_index store what a host says.
+func fillStatus(t *testing.T, api *opensearch.Client, prefix string) {
+	t.Helper()
+	asked := 0
+	metrics := func(context.Context) []*dto.MetricFamily {
+		asked++
+		text := fmt.Sprintf("siem_process_up{process=\"1\"} 1\nsiem_input_throttle_share{input=\"i\",process=\"1\"} 0.5\nsiem_input_queue_messages{queue=\"q\",state=\"waiting\",process=\"1\"} 3\n"+
+			"# TYPE siem_output_lag_seconds histogram\nsiem_output_lag_seconds_bucket{process=\"1\",le=\"5\"} %d\nsiem_output_lag_seconds_bucket{process=\"1\",le=\"+Inf\"} %[1]d\n"+
+			"siem_output_lag_seconds_sum{process=\"1\"} %[1]d\nsiem_output_lag_seconds_count{process=\"1\"} %[1]d\n"+
+			"siem_geoip_build_timestamp_seconds{database=\"GeoLite2-City\",type=\"GeoLite2-City\"} %[2]d\n", 10*asked, time.Now().Add(-time.Hour).Unix())
+		parser := expfmt.NewTextParser(model.UTF8Validation)
+		families, err := parser.TextToMetricFamilies(strings.NewReader(text))
+		if err != nil {
+			t.Error(err)
+		}
+		return slices.Collect(maps.Values(families))
+	}
+	cfg := status.IndexDefaults()
+	cfg.Index, cfg.Interval = prefix+cfg.Index, 10*time.Millisecond
+	ctx, end := context.WithCancel(t.Context())
+	written := 0
+	if err := status.RunIndex(ctx, cfg, status.IndexEnv{
+		Log: slog.New(slog.DiscardHandler),
+		Health: func(_, problem string) {
+			if problem != "" {
+				t.Error(problem)
+			}
+			if written++; written == 2 { // there is a lag between two samples
+				end()
+			}
+		},
+		Do:     api.Do,
+		Source: status.Source{StateDir: t.TempDir, Metrics: metrics},
+	}); err != nil || written != 2 {
+		t.Errorf("the status was written %d times: %v", written, err)
 	}
 }
 
