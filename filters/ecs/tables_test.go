@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -196,16 +197,17 @@ func TestHealthKnowsTheTables(t *testing.T) {
 // TestATableRecovers: health is well again when the file is.
 func TestATableRecovers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		problem := "gone"
+		var problem atomic.Value
+		problem.Store("gone")
 		p := process.New()
 		f := &Filter{cfg: Defaults(), process: p, log: slog.New(slog.DiscardHandler), tables: newTableMetrics(p), engine: &Engine{}}
-		f.engine.watched = []watched{{"x", func() string { return problem }, undated}}
+		f.engine.watched = []watched{{"x", func() string { return problem.Load().(string) }, undated}}
 		f.watch.Go(func() { f.watchTables(t.Context()) })
 		synctest.Wait()
 		if len(p.Health()) != 1 {
 			t.Error(p.Health())
 		}
-		problem = ""
+		problem.Store("")
 		time.Sleep(lookAtTables)
 		synctest.Wait()
 		if len(p.Health()) != 0 {

@@ -50,7 +50,7 @@ func TestAnExtensionIsKilledUnderLoad(t *testing.T) {
 		random := rand.New(rand.NewPCG(seed, 0))
 		kills := 0
 		for i := range objects {
-			a.put(corpus.CloudTrail.Object(i*size, size))
+			a.put(a.types[0].Object(i*size, size))                         // of CloudTrail, with ids of this arena
 			time.Sleep(time.Duration(random.IntN(150)) * time.Millisecond) // a moment as good as any
 			for _, pid := range running(command) {
 				if err := syscall.Kill(pid, syscall.SIGKILL); err == nil {
