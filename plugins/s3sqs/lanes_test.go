@@ -144,7 +144,7 @@ func (r *rig) slowly(each time.Duration, trails int) (before int) {
 // ends, which moves on; no claim is lost, and memory stays in its bounds.
 func TestFreshOnesDoNotWait(t *testing.T) {
 	const old, fresh = 3000, 20
-	r := newRig(t, 4, func(c *Config) {
+	r := newRig(t, 12, func(c *Config) {
 		c.LookAhead = old
 		c.MaxFetches = 8
 		c.MemoryLimit = 1 << 20
