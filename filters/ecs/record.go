@@ -75,38 +75,8 @@ func (c *Converter) newText(b []byte) *fastjson.Value {
 // without the secrets that a step took out. The id stays that of the original.
 func (c *Converter) setMessage(slot int) {
 	start := len(c.scratch)
-	c.scratch = appendCompact(c.scratch, c.rec)
+	c.scratch = event.AppendJSONValue(c.scratch, c.rec)
 	c.setText(slot, c.scratch[start:len(c.scratch):len(c.scratch)])
-}
-
-// appendCompact appends a value as JSON, every text valid whatever it holds.
-func appendCompact(dst []byte, v *fastjson.Value) []byte {
-	switch v.Type() {
-	case fastjson.TypeObject:
-		dst = append(dst, '{')
-		first := true
-		v.GetObject().Visit(func(k []byte, item *fastjson.Value) {
-			if !first {
-				dst = append(dst, ',')
-			}
-			first = false
-			dst = append(event.AppendJSONString(dst, k), ':')
-			dst = appendCompact(dst, item)
-		})
-		return append(dst, '}')
-	case fastjson.TypeArray:
-		dst = append(dst, '[')
-		for i, item := range v.GetArray() {
-			if i > 0 {
-				dst = append(dst, ',')
-			}
-			dst = appendCompact(dst, item)
-		}
-		return append(dst, ']')
-	case fastjson.TypeString:
-		return event.AppendJSONString(dst, v.GetStringBytes())
-	}
-	return v.MarshalTo(dst)
 }
 
 // arn is an Amazon Resource Name taken apart (AWS General Reference):

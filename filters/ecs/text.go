@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	"github.com/valyala/fastjson"
+
+	"github.com/fluent-siem/fluent-siem/internal/event"
 )
 
 // textTree are the paths of a type whose values become texts, as a tree.
@@ -77,7 +79,7 @@ func (c *Converter) flatten(v *fastjson.Value) *fastjson.Value {
 		}
 	}
 	start := len(c.scratch)
-	c.scratch = appendCompact(c.scratch, v)
+	c.scratch = event.AppendJSONValue(c.scratch, v)
 	text := c.newText(c.scratch[start:])
 	c.scratch = c.scratch[:start]
 	return text

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/valyala/fastjson"
+
+	"github.com/fluent-siem/fluent-siem/internal/event"
 )
 
 // A document that the mapping refuses is changed in the smallest way that
@@ -121,7 +123,7 @@ func repair(doc []byte, class, reason string, done []string, mapped func() map[s
 			} else {
 				o.Del(tagField)
 			}
-			return v.MarshalTo(nil), "untagged", true
+			return event.AppendJSONValue(nil, v), "untagged", true
 		}
 		return doc, "", false
 	}
@@ -146,7 +148,7 @@ func repair(doc []byte, class, reason string, done []string, mapped func() map[s
 	if !slices.Contains(done, "untagged") && (class != "too_many_fields" || p.mapped()[tagObject+"."+tagField]) {
 		p.tag(strings.TrimSuffix(tag, ":"))
 	}
-	return v.MarshalTo(nil), tag, true
+	return event.AppendJSONValue(nil, v), tag, true
 }
 
 // refit makes a value fit its field's type, or moves it.
@@ -306,7 +308,7 @@ func each(v *fastjson.Value, path string, visit func(in *fastjson.Object, key st
 
 // keep notes what goes to overflow.
 func (p *patient) keep(path string, v *fastjson.Value) {
-	text := string(v.MarshalTo(nil))
+	text := string(event.AppendJSONValue(nil, v))
 	if v.Type() == fastjson.TypeString {
 		text = string(v.GetStringBytes())
 	}

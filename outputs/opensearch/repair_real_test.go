@@ -209,6 +209,7 @@ func FuzzRepair(f *testing.F) {
 			f.Add(doc, reason, uint8(0))
 		}
 	}
+	f.Add(`{"":"\u0011"}`, "", uint8(slices.Index(repairable, "too_many_fields"))) // fastjson writes it as \x11
 	f.Fuzz(func(t *testing.T, doc, reason string, class uint8) {
 		mapped := map[string]bool{"overflow": true, "a": true}
 		out, tag, ok := repair([]byte(doc), repairable[int(class)%len(repairable)], reason, nil, func() map[string]bool { return mapped })
