@@ -11,6 +11,8 @@ import (
 	"github.com/bufbuild/protocompile/protoutil"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/pluginpb"
+
+	"github.com/fluent-siem/fluent-siem/internal/settings/settingstest"
 )
 
 // The compiler of the protocol files is a Go library, and the generators are the
@@ -54,14 +56,7 @@ func TestGeneratedCodeIsFresh(t *testing.T) {
 		}
 		for _, f := range response.File {
 			made++
-			if os.Getenv("UPDATE") == "1" {
-				if err := os.WriteFile(f.GetName(), []byte(f.GetContent()), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if old, err := os.ReadFile(f.GetName()); err != nil || string(old) != f.GetContent() {
-				t.Errorf("%s is not what the .proto says (%v); UPDATE=1 go test writes it", f.GetName(), err)
-			}
+			settingstest.CheckFile(t, f.GetName(), f.GetContent(), "the .proto says")
 		}
 	}
 	if made != 2*len(names) {

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/fluent-siem/fluent-siem/internal/settings/settingstest"
 )
 
 // The table is whole, sorted, and each code and class is there once.
@@ -41,16 +43,7 @@ func TestTable(t *testing.T) {
 
 // The page is what the table says, and so pins codes and texts.
 func TestPage(t *testing.T) {
-	const page = "../../conf/errors.md"
-	if os.Getenv("UPDATE") == "1" {
-		if err := os.WriteFile(page, []byte(Page()), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	text, err := os.ReadFile(page)
-	if err != nil || string(text) != Page() {
-		t.Errorf("conf/errors.md is not what the table says (%v); UPDATE=1 go test writes it", err)
-	}
+	settingstest.CheckFile(t, "../../conf/errors.md", Page(), "the table says")
 }
 
 // Every warning and error that is logged, and all that health says is wrong,

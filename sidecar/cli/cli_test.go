@@ -3,12 +3,12 @@ package cli
 import (
 	"bytes"
 	"io"
-	"os"
 	"strings"
 	"testing"
 
 	"github.com/fluent-siem/fluent-siem/filters/logtype"
 	codes "github.com/fluent-siem/fluent-siem/internal/code"
+	"github.com/fluent-siem/fluent-siem/internal/settings/settingstest"
 )
 
 // TestManual keeps conf/fluent-siem.md equal to the help texts; with UPDATE=1
@@ -25,15 +25,7 @@ func TestManual(t *testing.T) {
 			t.Errorf("the manual lacks %s", command)
 		}
 	}
-	if os.Getenv("UPDATE") == "1" {
-		if err := os.WriteFile(path, out.Bytes(), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	old, err := os.ReadFile(path)
-	if err != nil || !bytes.Equal(old, out.Bytes()) {
-		t.Errorf("%s is not what the help texts say (%v); UPDATE=1 go test writes it", path, err)
-	}
+	settingstest.CheckFile(t, path, out.String(), "the help texts say")
 }
 
 // Every command that can be run has a code for when it fails, and its error

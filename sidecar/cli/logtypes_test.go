@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/fluent-siem/fluent-siem/filters/logtype"
+	"github.com/fluent-siem/fluent-siem/internal/settings/settingstest"
 )
 
 const logTypesHead = `# Log types
@@ -73,15 +74,7 @@ func TestLogTypesPage(t *testing.T) {
 		}
 		b.WriteString("| " + strings.Join(cells, " | ") + " |\n")
 	}
-	const path = "../../conf/log-types.md"
-	if os.Getenv("UPDATE") == "1" {
-		if err := os.WriteFile(path, b.Bytes(), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if old, err := os.ReadFile(path); err != nil || !bytes.Equal(old, b.Bytes()) {
-		t.Errorf("%s is not what the log types say (%v); UPDATE=1 go test writes it", path, err)
-	}
+	settingstest.CheckFile(t, "../../conf/log-types.md", b.String(), "the log types say")
 }
 
 func code(s string) string {

@@ -65,15 +65,7 @@ func TestManual(t *testing.T) {
 		}
 		b.WriteString("\n## " + part.title + "\n\n" + table)
 	}
-	if os.Getenv("UPDATE") == "1" {
-		if err := os.WriteFile(path, []byte(b.String()), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	old, err := os.ReadFile(path)
-	if err != nil || string(old) != b.String() {
-		t.Errorf("%s is not what the source says (%v); UPDATE=1 go test writes it", path, err)
-	}
+	settingstest.CheckFile(t, path, b.String(), "the source says")
 }
 
 // TestIndexMetricsNeedACluster, and take it from the section opensearch.

@@ -22,6 +22,7 @@ import (
 	"github.com/fluent-siem/fluent-siem/filters/exclude/ruleset"
 	"github.com/fluent-siem/fluent-siem/internal/ledger"
 	"github.com/fluent-siem/fluent-siem/internal/process"
+	"github.com/fluent-siem/fluent-siem/internal/settings/settingstest"
 	"github.com/fluent-siem/fluent-siem/outputs/opensearch"
 	"github.com/fluent-siem/fluent-siem/plugins/s3sqs"
 	"github.com/fluent-siem/fluent-siem/sidecar/feed"
@@ -166,15 +167,7 @@ func TestMetricsPage(t *testing.T) {
 		}
 	}
 	const path = "../../conf/metrics.md"
-	if os.Getenv("UPDATE") == "1" {
-		if err := os.WriteFile(path, []byte(b.String()), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	old, err := os.ReadFile(path)
-	if err != nil || string(old) != b.String() {
-		t.Errorf("%s is not what the source says (%v); UPDATE=1 go test writes it", path, err)
-	}
+	settingstest.CheckFile(t, path, b.String(), "the source says")
 }
 
 // check finds what an expression names that does not exist.

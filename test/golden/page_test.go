@@ -3,9 +3,10 @@ package golden
 import (
 	"bytes"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
+
+	"github.com/fluent-siem/fluent-siem/internal/settings/settingstest"
 )
 
 const pageHead = `# Differences from the original
@@ -29,15 +30,7 @@ func TestDifferencesPage(t *testing.T) {
 	writeDifferences(&b, len(beatsDifferences), func(i int) (types, field, reason string) {
 		return beatsDifferences[i].types, beatsDifferences[i].field, beatsDifferences[i].reason
 	})
-	const path = "../../conf/differences.md"
-	if os.Getenv("UPDATE") == "1" {
-		if err := os.WriteFile(path, b.Bytes(), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if old, err := os.ReadFile(path); err != nil || !bytes.Equal(old, b.Bytes()) {
-		t.Errorf("%s is not what the tables of this package say (%v); UPDATE=1 go test writes it", path, err)
-	}
+	settingstest.CheckFile(t, "../../conf/differences.md", b.String(), "the tables of this package say")
 }
 
 // writeDifferences writes a line for each row.

@@ -212,3 +212,18 @@ func fieldDocs(s *ast.StructType) map[string]string {
 	}
 	return docs
 }
+
+// CheckFile fails t when the file at path is not what was made of its source, of
+// which saying tells, such as "the help texts say". With UPDATE=1 in the
+// environment it writes the file first.
+func CheckFile(t testing.TB, path, made, saying string) {
+	t.Helper()
+	if os.Getenv("UPDATE") == "1" {
+		if err := os.WriteFile(path, []byte(made), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if old, err := os.ReadFile(path); err != nil || string(old) != made {
+		t.Errorf("%s is not what %s (%v); UPDATE=1 go test writes it", path, saying, err)
+	}
+}
