@@ -4,7 +4,6 @@ package extensions_test
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -15,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fluent-siem/fluent-siem/internal/extend/extendtest"
 	"github.com/fluent-siem/fluent-siem/sidecar/cli"
 	"github.com/fluent-siem/fluent-siem/test/corpus"
 	"github.com/fluent-siem/fluent-siem/test/services"
@@ -73,15 +73,7 @@ func TestTheExamplesChangeRecordsInAPipeline(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			command := example(t, dir)
-			for _, name := range []string{command, dir} { // whatever the umask is
-				if err := os.Chmod(name, 0o755); err != nil {
-					t.Fatal(err)
-				}
-			}
-			program, err := os.ReadFile(command)
-			if err != nil {
-				t.Fatal(err)
-			}
+			sum := extendtest.Allow(t, command)
 			aws := services.AWS(t)
 			queueURL, err := aws.Pipe("logs", "queue")
 			if err != nil {
@@ -104,7 +96,7 @@ func TestTheExamplesChangeRecordsInAPipeline(t *testing.T) {
 				}
 				return path
 			}
-			extensions := write("extensions.yaml", fmt.Sprintf("extensions:\n  - name: owners\n    command: %s\n    sha256: %x\n    log_types: [cloudtrail]\n    timeout: 30s\n", command, sha256.Sum256(program)))
+			extensions := write("extensions.yaml", fmt.Sprintf("extensions:\n  - name: owners\n    command: %s\n    sha256: %s\n    log_types: [cloudtrail]\n    timeout: 30s\n", command, sum))
 			t.Setenv("AWS_ACCESS_KEY_ID", "test")
 			t.Setenv("AWS_SECRET_ACCESS_KEY", "test")
 			out := filepath.Join(dir, "got.ndjson")

@@ -3,7 +3,6 @@ package ecs
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,6 +17,7 @@ import (
 
 	"github.com/fluent-siem/fluent-siem/extension"
 	"github.com/fluent-siem/fluent-siem/internal/event"
+	"github.com/fluent-siem/fluent-siem/internal/extend/extendtest"
 	"github.com/fluent-siem/fluent-siem/internal/lease"
 )
 
@@ -64,21 +64,9 @@ func transform(_ context.Context, _ string, document []byte) ([]byte, error) {
 // extended is a filter whose VPC flow logs have the extension of this test.
 func extended(t testing.TB, more string, change func(*Config)) *bench {
 	t.Helper()
-	path, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range []string{path, filepath.Dir(path)} { // whatever the umask is
-		if err := os.Chmod(name, 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	program, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	path, sum := extendtest.Self(t)
 	file := filepath.Join(t.TempDir(), "extensions.yaml")
-	text := fmt.Sprintf("extensions:\n  - name: owners\n    command: %s\n    sha256: %x\n    log_types: [vpcflowlogs]\n    timeout: 20s\n%s", path, sha256.Sum256(program), more)
+	text := fmt.Sprintf("extensions:\n  - name: owners\n    command: %s\n    sha256: %s\n    log_types: [vpcflowlogs]\n    timeout: 20s\n%s", path, sum, more)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -3,8 +3,6 @@ package extend
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -22,6 +20,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/fluent-siem/fluent-siem/extension"
+	"github.com/fluent-siem/fluent-siem/internal/extend/extendtest"
 	"github.com/fluent-siem/fluent-siem/internal/settings/settingstest"
 )
 
@@ -170,29 +169,11 @@ func (r *record) String() string {
 // self is the configuration of this test as an extension.
 func self(t *testing.T, how string) TransformerConfig {
 	t.Helper()
-	path, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range []string{path, filepath.Dir(path)} { // whatever the umask is
-		if err := os.Chmod(name, 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
 	cfg := Defaults()
-	cfg.Name, cfg.Command, cfg.SHA256, cfg.Args = "self", path, sum(t, path), []string{how}
+	cfg.Name, cfg.Args = "self", []string{how}
+	cfg.Command, cfg.SHA256 = extendtest.Self(t)
 	cfg.LogTypes, cfg.Timeout = []string{"cloudtrail"}, 20*time.Second
 	return cfg
-}
-
-func sum(t *testing.T, path string) string {
-	t.Helper()
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	hash := sha256.Sum256(text)
-	return hex.EncodeToString(hash[:])
 }
 
 func newRig(t *testing.T, cfg TransformerConfig) *rig {
@@ -311,7 +292,7 @@ func TestWhatIsRefused(t *testing.T) {
 	if err := os.Chmod(writable.Command, 0o722); err != nil {
 		t.Fatal(err)
 	}
-	writable.SHA256 = sum(t, writable.Command)
+	writable.SHA256 = extendtest.Sum(t, writable.Command)
 	missing := self(t, "ok")
 	missing.Command += "-missing"
 	for name, c := range map[string]struct {

@@ -14,22 +14,9 @@ import (
 	"time"
 
 	dto "github.com/prometheus/client_model/go"
-	"github.com/prometheus/common/expfmt"
-	"github.com/prometheus/common/model"
-)
 
-func families(t testing.TB, text string) (list []*dto.MetricFamily) {
-	t.Helper()
-	parser := expfmt.NewTextParser(model.UTF8Validation)
-	all, err := parser.TextToMetricFamilies(strings.NewReader(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range all {
-		list = append(list, f)
-	}
-	return list
-}
+	"github.com/fluent-siem/fluent-siem/sidecar/series/seriestest"
+)
 
 const before = `
 siem_process_up{process="7"} 1
@@ -69,9 +56,9 @@ func (s *source) metrics(t testing.TB) func(context.Context) []*dto.MetricFamily
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if s.asked++; s.asked == 1 {
-			return families(t, before)
+			return seriestest.Families(t, before)
 		}
-		return families(t, after)
+		return seriestest.Families(t, after)
 	}
 }
 

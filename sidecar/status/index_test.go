@@ -9,6 +9,8 @@ import (
 	"time"
 
 	dto "github.com/prometheus/client_model/go"
+
+	"github.com/fluent-siem/fluent-siem/sidecar/series/seriestest"
 )
 
 // TestACopyThatIsRefused is told with its reason; the next one is newer, and heals.
@@ -20,7 +22,7 @@ func TestACopyThatIsRefused(t *testing.T) {
 	n := 0
 	err := RunIndex(ctx, IndexConfig{Index: "x-siem-status", Interval: 5 * time.Millisecond}, IndexEnv{
 		Log:    slog.New(slog.DiscardHandler),
-		Source: Source{StateDir: t.TempDir, Metrics: func(context.Context) []*dto.MetricFamily { n++; return families(t, busy(n)) }},
+		Source: Source{StateDir: t.TempDir, Metrics: func(context.Context) []*dto.MetricFamily { n++; return seriestest.Families(t, busy(n)) }},
 		Health: func(component, problem string) {
 			if heard = append(heard, component+": "+problem); len(heard) == 2 {
 				end()

@@ -15,6 +15,7 @@ import (
 
 	"github.com/fluent-siem/fluent-siem/internal/deadletter"
 	"github.com/fluent-siem/fluent-siem/internal/throttle"
+	"github.com/fluent-siem/fluent-siem/sidecar/series/seriestest"
 	"github.com/fluent-siem/fluent-siem/test/browser"
 )
 
@@ -79,7 +80,7 @@ func TestPage(t *testing.T) {
 	}
 	n := 0
 	m := NewMonitor(Source{
-		Metrics: func(context.Context) []*dto.MetricFamily { n++; return families(t, busy(n)) },
+		Metrics: func(context.Context) []*dto.MetricFamily { n++; return seriestest.Families(t, busy(n)) },
 		Problems: func(context.Context) []Problem {
 			return []Problem{{Component: "geoip/GeoLite2-City", Problem: "degraded: the publisher answers 401: check account and licence key", Since: time.Now().Add(-time.Hour)}}
 		},

@@ -8,26 +8,11 @@ import (
 	"time"
 
 	dto "github.com/prometheus/client_model/go"
-	"github.com/prometheus/common/expfmt"
-	"github.com/prometheus/common/model"
 
 	"github.com/fluent-siem/fluent-siem/internal/deadletter"
 	"github.com/fluent-siem/fluent-siem/internal/throttle"
+	"github.com/fluent-siem/fluent-siem/sidecar/series/seriestest"
 )
-
-// families reads Prometheus' text.
-func families(t *testing.T, text string) (list []*dto.MetricFamily) {
-	t.Helper()
-	parser := expfmt.NewTextParser(model.UTF8Validation)
-	all, err := parser.TextToMetricFamilies(strings.NewReader(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range all {
-		list = append(list, f)
-	}
-	return list
-}
 
 const first = `
 siem_process_up{process="7"} 1
@@ -85,7 +70,7 @@ func TestRatesAndQuantiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	m := NewMonitor(Source{
-		Metrics: func(context.Context) []*dto.MetricFamily { return families(t, text) },
+		Metrics: func(context.Context) []*dto.MetricFamily { return seriestest.Families(t, text) },
 		Problems: func(context.Context) []Problem {
 			return []Problem{{Component: "geoip/GeoLite2-City", Problem: "degraded: 401"}}
 		},

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -15,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fluent-siem/fluent-siem/internal/extend/extendtest"
 	"github.com/fluent-siem/fluent-siem/test/corpus"
 	"github.com/fluent-siem/fluent-siem/test/rig"
 )
@@ -29,19 +29,11 @@ func TestAnExtensionIsKilledUnderLoad(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	for _, name := range []string{command, filepath.Dir(command)} { // whatever the umask is
-		if err := os.Chmod(name, 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	program, err := os.ReadFile(command)
-	if err != nil {
-		t.Fatal(err)
-	}
+	sum := extendtest.Allow(t, command)
 	inEach(t, func(t *testing.T, h rig.Host) {
 		a := arrange(t)
 		file := filepath.Join(a.setup.Dir, "extensions.yaml")
-		a.must(os.WriteFile(file, fmt.Appendf(nil, "extensions:\n  - name: owners\n    command: %s\n    sha256: %x\n    log_types: [cloudtrail]\n    batch: 50\n", command, sha256.Sum256(program)), 0o600))
+		a.must(os.WriteFile(file, fmt.Appendf(nil, "extensions:\n  - name: owners\n    command: %s\n    sha256: %s\n    log_types: [cloudtrail]\n    batch: 50\n", command, sum), 0o600))
 		a.setup.Filter["extensions_file"] = file
 		const objects, size = 30, 400
 		p := a.start(h)

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -17,14 +16,13 @@ import (
 	"time"
 
 	dto "github.com/prometheus/client_model/go"
-	"github.com/prometheus/common/expfmt"
-	"github.com/prometheus/common/model"
 
 	"github.com/fluent-siem/fluent-siem/internal/lease"
 	"github.com/fluent-siem/fluent-siem/internal/ledger"
 	"github.com/fluent-siem/fluent-siem/outputs/opensearch"
 	"github.com/fluent-siem/fluent-siem/sidecar/dashboards"
 	"github.com/fluent-siem/fluent-siem/sidecar/indexmetrics"
+	"github.com/fluent-siem/fluent-siem/sidecar/series/seriestest"
 	"github.com/fluent-siem/fluent-siem/sidecar/status"
 	"github.com/fluent-siem/fluent-siem/sidecar/view"
 	"github.com/fluent-siem/fluent-siem/test/browser"
@@ -240,16 +238,10 @@ func fillStatus(t *testing.T, api *opensearch.Client, prefix string) {
 	asked := 0
 	metrics := func(context.Context) []*dto.MetricFamily {
 		asked++
-		text := fmt.Sprintf("siem_process_up{process=\"1\"} 1\nsiem_input_throttle_share{input=\"i\",process=\"1\"} 0.5\nsiem_input_queue_messages{queue=\"q\",state=\"waiting\",process=\"1\"} 3\n"+
+		return seriestest.Families(t, fmt.Sprintf("siem_process_up{process=\"1\"} 1\nsiem_input_throttle_share{input=\"i\",process=\"1\"} 0.5\nsiem_input_queue_messages{queue=\"q\",state=\"waiting\",process=\"1\"} 3\n"+
 			"# TYPE siem_output_lag_seconds histogram\nsiem_output_lag_seconds_bucket{process=\"1\",le=\"5\"} %d\nsiem_output_lag_seconds_bucket{process=\"1\",le=\"+Inf\"} %[1]d\n"+
 			"siem_output_lag_seconds_sum{process=\"1\"} %[1]d\nsiem_output_lag_seconds_count{process=\"1\"} %[1]d\n"+
-			"siem_geoip_build_timestamp_seconds{database=\"GeoLite2-City\",type=\"GeoLite2-City\"} %[2]d\n", 10*asked, time.Now().Add(-time.Hour).Unix())
-		parser := expfmt.NewTextParser(model.UTF8Validation)
-		families, err := parser.TextToMetricFamilies(strings.NewReader(text))
-		if err != nil {
-			t.Error(err)
-		}
-		return slices.Collect(maps.Values(families))
+			"siem_geoip_build_timestamp_seconds{database=\"GeoLite2-City\",type=\"GeoLite2-City\"} %[2]d\n", 10*asked, time.Now().Add(-time.Hour).Unix()))
 	}
 	cfg := status.IndexDefaults()
 	cfg.Index, cfg.Interval = prefix+cfg.Index, 10*time.Millisecond

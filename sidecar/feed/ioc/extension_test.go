@@ -2,7 +2,6 @@ package ioc
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
@@ -11,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/fluent-siem/fluent-siem/extension"
+	"github.com/fluent-siem/fluent-siem/internal/extend/extendtest"
 	"github.com/fluent-siem/fluent-siem/sidecar/config"
 )
 
@@ -49,26 +49,14 @@ func fetch(_ context.Context, mark string, send func(*extension.Indicator) error
 // TestAnExtensionIsAFeed: what it knows is in the table; when it fails, dies or is
 // another file, what it knew stays, and the error says why.
 func TestAnExtensionIsAFeed(t *testing.T) {
-	path, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range []string{path, filepath.Dir(path)} { // whatever the umask is
-		if err := os.Chmod(name, 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	program, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	path, sum := extendtest.Self(t)
 	list := filepath.Join(t.TempDir(), "list")
 	write := func(text string) {
 		if err := os.WriteFile(list, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	section := fmt.Sprintf("feeds:\n  - {name: own-list, format: extension, command: %s, sha256: %x, args: [%s], timeout: 20s}\n", path, sha256.Sum256(program), list)
+	section := fmt.Sprintf("feeds:\n  - {name: own-list, format: extension, command: %s, sha256: %s, args: [%s], timeout: 20s}\n", path, sum, list)
 	r := newRig(t, section)
 	write("one.evil.example two.evil.example")
 	if changed, failed := r.refresh(); !changed["own-list"] || len(failed) > 0 {
