@@ -3,10 +3,12 @@ package opensearch
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -93,4 +95,31 @@ func told(err error) error {
 func (c Config) Serverless() bool {
 	service, _ := c.aws()
 	return c.Collection != "" || c.Auth == "sigv4" && service == "aoss"
+}
+
+// createMost is how many documents one request creates: about a megabyte.
+const createMost = 1000
+
+// Create stores documents in an index, under ids that the cluster makes. do sends
+// a request, as [Client.Do]. After an error some may be stored.
+func Create[D any](ctx context.Context, do func(ctx context.Context, method, path string, body []byte) (status int, answer []byte, err error), index string, documents []D) error {
+	action := map[string]any{"create": map[string]any{"_index": index}}
+	for some := range slices.Chunk(documents, createMost) {
+		var body bytes.Buffer
+		out := json.NewEncoder(&body)
+		for _, document := range some {
+			if err := errors.Join(out.Encode(action), out.Encode(document)); err != nil {
+				return err
+			}
+		}
+		status, answer, err := do(ctx, http.MethodPost, "/_bulk?filter_path=errors,items.create.error", body.Bytes())
+		if err != nil {
+			return err
+		}
+		var got struct{ Errors bool }
+		if err := json.Unmarshal(answer, &got); status >= 300 || err != nil || got.Errors {
+			return fmt.Errorf("documents were refused by %s: status %d: %.500s; fluent-siem setup makes its template and role", index, status, answer)
+		}
+	}
+	return nil
 }

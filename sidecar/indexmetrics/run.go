@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -176,35 +175,18 @@ func (e *Exporter) intoBucket(ctx context.Context, lines []Line, now time.Time) 
 	return "s3://" + e.Bucket + "/" + key, nil
 }
 
-// batch is how many lines go in one bulk request: about a megabyte.
-const batch = 1000
-
 // intoIndex writes documents as the loader would make them of the lines.
 func (e *Exporter) intoIndex(ctx context.Context, lines []Line, now time.Time) (string, error) {
 	index := e.IndexPrefix + "metrics-opensearch-index" + now.Format("-2006-01")
 	if e.Serverless {
 		index = e.IndexPrefix + "metrics-opensearch-index-001"
 	}
-	for len(lines) > 0 {
-		n := min(batch, len(lines))
-		var body bytes.Buffer
-		out := json.NewEncoder(&body)
-		for _, line := range lines[:n] {
-			line["@log_type"] = "index-metrics"
-			line["event"].(object)["module"] = "index-metrics"
-			if err := errors.Join(out.Encode(object{"create": object{"_index": index}}), out.Encode(line)); err != nil {
-				return "", err
-			}
-		}
-		status, answer, err := e.API.Do(ctx, http.MethodPost, "/_bulk?filter_path=errors,items.create.error", body.Bytes())
-		if err != nil {
-			return "", err
-		}
-		var got struct{ Errors bool }
-		if err := json.Unmarshal(answer, &got); status >= 300 || err != nil || got.Errors {
-			return "", fmt.Errorf("documents were refused by %s: status %d: %.500s; fluent-siem setup makes its template and role", index, status, answer)
-		}
-		lines = lines[n:]
+	for _, line := range lines {
+		line["@log_type"] = "index-metrics"
+		line["event"].(object)["module"] = "index-metrics"
+	}
+	if err := opensearch.Create(ctx, e.API.Do, index, lines); err != nil {
+		return "", err
 	}
 	return index, nil
 }

@@ -1,18 +1,14 @@
 package status
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
 	"log/slog"
-	"net/http"
 	"os"
 	"time"
 
 	"github.com/fluent-siem/fluent-siem/internal/code"
 	"github.com/fluent-siem/fluent-siem/internal/settings"
+	"github.com/fluent-siem/fluent-siem/outputs/opensearch"
 )
 
 // IndexConfig is the section status_index: a copy of the numbers of the page in
@@ -61,7 +57,8 @@ func RunIndex(ctx context.Context, cfg IndexConfig, env IndexEnv) error {
 	defer tick.Stop()
 	for {
 		m.sample(ctx, time.Now())
-		err := put(ctx, env, cfg.Index, instants(host, m.Status(ctx)))
+		st := m.Status(ctx)
+		err := opensearch.Create(ctx, env.Do, cfg.Index+st.At.Format("-2006-01"), instants(host, st))
 		switch {
 		case ctx.Err() != nil:
 			return nil
@@ -127,25 +124,4 @@ func instants(host string, st Status) []instant {
 		list[i].At, list[i].Host.Name = st.At, host
 	}
 	return list
-}
-
-// put writes the documents of a status.
-func put(ctx context.Context, env IndexEnv, index string, list []instant) error {
-	index += list[0].At.Format("-2006-01")
-	var body bytes.Buffer
-	out := json.NewEncoder(&body)
-	for _, x := range list {
-		if err := errors.Join(out.Encode(map[string]any{"create": map[string]any{"_index": index}}), out.Encode(x)); err != nil {
-			return err
-		}
-	}
-	status, answer, err := env.Do(ctx, http.MethodPost, "/_bulk?filter_path=errors,items.create.error", body.Bytes())
-	if err != nil {
-		return err
-	}
-	var got struct{ Errors bool }
-	if err := json.Unmarshal(answer, &got); status >= 300 || err != nil || got.Errors {
-		return fmt.Errorf("documents were refused by %s: status %d: %.500s; fluent-siem setup makes its template and role", index, status, answer)
-	}
-	return nil
 }
