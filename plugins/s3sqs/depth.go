@@ -2,6 +2,7 @@ package s3sqs
 
 import (
 	"context"
+	"fmt"
 	"strconv"
 
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -29,23 +30,35 @@ func (q *queue) measure(ctx context.Context) {
 		}
 	}
 	defer forget()
-	var names []types.QueueAttributeName
-	for _, d := range depths {
-		names = append(names, d.attribute)
-	}
 	for {
-		out, err := q.client.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{QueueUrl: &q.url, AttributeNames: names})
+		numbers, err := depthOf(ctx, q.client, q.url)
 		if err != nil { // what is wrong with the queue is told by who receives
 			forget()
-		} else {
-			for _, d := range depths {
-				if n, err := strconv.ParseFloat(out.Attributes[string(d.attribute)], 64); err == nil {
-					vec.WithLabelValues(q.name, d.state).Set(n)
-				}
-			}
+		}
+		for i, n := range numbers {
+			vec.WithLabelValues(q.name, depths[i].state).Set(float64(n))
 		}
 		if !sleep(ctx, jitter(q.run.in.timing.depth)) {
 			return
 		}
 	}
+}
+
+// depthOf are the numbers of a queue, in the order of [depths]; none with an error.
+func depthOf(ctx context.Context, client *sqs.Client, url string) ([]int, error) {
+	in := &sqs.GetQueueAttributesInput{QueueUrl: &url}
+	for _, d := range depths {
+		in.AttributeNames = append(in.AttributeNames, d.attribute)
+	}
+	out, err := client.GetQueueAttributes(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	numbers := make([]int, len(depths))
+	for i, d := range depths {
+		if numbers[i], err = strconv.Atoi(out.Attributes[string(d.attribute)]); err != nil {
+			return nil, fmt.Errorf("%s: %w", d.attribute, err)
+		}
+	}
+	return numbers, nil
 }

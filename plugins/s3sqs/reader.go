@@ -4,10 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
-
-	"github.com/aws/aws-sdk-go-v2/service/sqs"
-	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"github.com/fluent-siem/fluent-siem/internal/lease"
 	"github.com/fluent-siem/fluent-siem/plugins/s3sqs/split"
@@ -61,22 +57,10 @@ func ClassOf(err error) string {
 // Messages is how many messages a queue holds, those included that somebody
 // has received or that are delayed. SQS counts roughly.
 func (r *Reader) Messages(ctx context.Context, queueURL string) (int, error) {
-	names := []types.QueueAttributeName{
-		types.QueueAttributeNameApproximateNumberOfMessages,
-		types.QueueAttributeNameApproximateNumberOfMessagesNotVisible,
-		types.QueueAttributeNameApproximateNumberOfMessagesDelayed,
-	}
-	out, err := r.run.clients.queue(queueURL).GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{QueueUrl: &queueURL, AttributeNames: names})
-	if err != nil {
-		return 0, err
-	}
+	numbers, err := depthOf(ctx, r.run.clients.queue(queueURL), queueURL)
 	sum := 0
-	for _, name := range names {
-		n, err := strconv.Atoi(out.Attributes[string(name)])
-		if err != nil {
-			return 0, fmt.Errorf("%s: %w", name, err)
-		}
+	for _, n := range numbers {
 		sum += n
 	}
-	return sum, nil
+	return sum, err
 }
