@@ -13,6 +13,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 
 	"github.com/fluent-siem/fluent-siem/internal/code"
+	"github.com/fluent-siem/fluent-siem/internal/settings"
 )
 
 // Env is what a duty gets from the program around it.
@@ -46,6 +47,17 @@ type Task struct {
 	Do func(ctx context.Context) (changed bool, err error)
 	// Changed, unless nil, is called after Do changed something.
 	Changed func()
+}
+
+// CheckTimes notes what is wrong with the settings interval and jitter of a Task;
+// usual is what to write instead of an interval below a minute.
+func CheckTimes(bad *settings.Problems, interval time.Duration, jitter float64, usual string) {
+	if interval < time.Minute {
+		bad.Add("interval", "%v is too short; use %s or more", interval, usual)
+	}
+	if jitter < 0 || jitter > 1 {
+		bad.Add("jitter", "%v; use a number from 0 to 1", jitter)
+	}
 }
 
 // Pauses after an error: the first, and the longest.

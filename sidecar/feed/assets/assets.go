@@ -91,12 +91,7 @@ func Load(s *config.Section, stateDir string) (Config, error) {
 // Validate reports every problem at once.
 func (c Config) Validate() error {
 	var bad settings.Problems
-	if c.Interval < time.Minute {
-		bad.Add("interval", "%v is too short; use a minute or more", c.Interval)
-	}
-	if c.Jitter < 0 || c.Jitter > 1 {
-		bad.Add("jitter", "%v; use a number from 0 to 1", c.Jitter)
-	}
+	feed.CheckTimes(&bad, c.Interval, c.Jitter, "a minute")
 	return bad.Err()
 }
 

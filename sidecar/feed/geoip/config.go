@@ -116,12 +116,7 @@ func (c Config) Validate() error {
 	if len(c.Editions) > 0 && (c.LicenceKey == "") == (c.LicenceKeyFile == "") {
 		bad.Add("licence_key", "editions need a key: set either licence_key or licence_key_file")
 	}
-	if c.Interval < time.Minute {
-		bad.Add("interval", "%v is too short; use an hour or more", c.Interval)
-	}
-	if c.Jitter < 0 || c.Jitter > 1 {
-		bad.Add("jitter", "%v; use a number from 0 to 1", c.Jitter)
-	}
+	feed.CheckTimes(&bad, c.Interval, c.Jitter, "an hour")
 	if p := c.Publish; p != "" && (!strings.HasPrefix(p, "s3://") || !strings.HasSuffix(p, "/")) {
 		bad.Add("publish", "%q; write s3://bucket/prefix/", p)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/fluent-siem/fluent-siem/internal/settings"
 	"github.com/fluent-siem/fluent-siem/sidecar/config"
+	"github.com/fluent-siem/fluent-siem/sidecar/feed"
 	"github.com/fluent-siem/fluent-siem/sidecar/feed/parse"
 )
 
@@ -162,12 +163,7 @@ func Load(s *config.Section, stateDir string) (Config, error) {
 // Validate reports every problem at once.
 func (c Config) Validate() error {
 	var bad settings.Problems
-	if c.Interval < time.Minute {
-		bad.Add("interval", "%v is too short; use an hour or more", c.Interval)
-	}
-	if c.Jitter < 0 || c.Jitter > 1 {
-		bad.Add("jitter", "%v; use a number from 0 to 1", c.Jitter)
-	}
+	feed.CheckTimes(&bad, c.Interval, c.Jitter, "an hour")
 	if c.Publish != "" && !strings.HasPrefix(c.Publish, "s3://") {
 		bad.Add("publish", "%q; write s3://bucket/key", c.Publish)
 	}

@@ -98,12 +98,7 @@ func (c Config) Validate() error {
 			bad.Add("providers", "%q; use cloudfront, globalaccelerator or cloudflare", p)
 		}
 	}
-	if c.Interval < time.Minute {
-		bad.Add("interval", "%v is too short; use an hour or more", c.Interval)
-	}
-	if c.Jitter < 0 || c.Jitter > 1 {
-		bad.Add("jitter", "%v; use a number from 0 to 1", c.Jitter)
-	}
+	feed.CheckTimes(&bad, c.Interval, c.Jitter, "an hour")
 	return bad.Err()
 }
 
