@@ -59,9 +59,6 @@ type Option func(*Filter)
 // WithLogger makes the filter log to l.
 func WithLogger(l *slog.Logger) Option { return func(f *Filter) { f.log = l } }
 
-// WithEngine makes the filter use e as it is, instead of what Config names.
-func WithEngine(e *Engine) Option { return func(f *Filter) { f.engine = e } }
-
 // New returns a Filter that is ready to use. What can be repaired while running
 // (a missing GeoIP file) is no error; what cannot (a log type that does not
 // parse at the first start) is.
@@ -107,12 +104,10 @@ func New(cfg Config, p *process.Process, opts ...Option) (*Filter, error) {
 		stop()
 		return nil, fmt.Errorf("filter ecs: log_type: there is no log type %q", cfg.LogType)
 	}
-	if f.engine == nil {
-		var err error
-		if f.engine, err = newEngine(cfg, p, f.log); err != nil {
-			stop()
-			return nil, fmt.Errorf("filter ecs: %w", err)
-		}
+	var err error
+	if f.engine, err = newEngine(cfg, p, f.log); err != nil {
+		stop()
+		return nil, fmt.Errorf("filter ecs: %w", err)
 	}
 	p.SetSettings("ecs", cfg)
 	if len(f.engine.watched) > 0 {

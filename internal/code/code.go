@@ -44,9 +44,6 @@ type Entry struct {
 	Todo  string
 }
 
-// Table returns every entry, sorted by code.
-func Table() []Entry { return table }
-
 // Input is the code of a class of objects or records, such as gone or bomb.
 func Input(class string) Code { return find('2', class) }
 

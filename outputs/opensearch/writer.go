@@ -97,9 +97,6 @@ func WithLogger(l *slog.Logger) Option { return func(w *Writer) { w.log = l } }
 // TLS then have no effect.
 func WithTransport(t http.RoundTripper) Option { return func(w *Writer) { w.client.base = t } }
 
-// WithName sets what the Writer is called in health.
-func WithName(name string) Option { return func(w *Writer) { w.name = name } }
-
 // WithDeadLetters has f keep dead letters in place of what Config names; f
 // returns nil when they are durable.
 func WithDeadLetters(f func([]deadletter.Letter) error) Option {
