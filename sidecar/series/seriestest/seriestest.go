@@ -19,7 +19,7 @@ func Families(t testing.TB, text string) []*dto.MetricFamily {
 	parser := expfmt.NewTextParser(model.UTF8Validation)
 	all, err := parser.TextToMetricFamilies(strings.NewReader(text))
 	if err != nil {
-		t.Error(err)
+		t.Errorf("the metrics cannot be read: %v", err)
 	}
 	return slices.Collect(maps.Values(all))
 }
